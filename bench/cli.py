@@ -1,0 +1,164 @@
+"""The command ``e4hil``. Everything heavy is imported by the command that needs it, so that ``--help`` answers at once."""
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hil.errors import UsageError
+
+app = typer.Typer(
+    name="e4hil",
+    help="Hardware-in-the-loop bench for a twin-motor electric drive: Nissan's e-4ORCE controller and its battery discharge limiter, over CAN.",
+    epilog="Start with:  e4hil drive launch --out out/launch",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+study = typer.Typer(no_args_is_help=True, help="Answer a question by many drives.")
+app.add_typer(study, name="study")
+
+OutOption = Annotated[Path | None, typer.Option("--out", help="Folder for the report, the measurement and the frames.", metavar="DIR")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with status 1 if a row misses its target.")]
+VehicleOption = Annotated[
+    str, typer.Option("--vehicle", "-v", help="Vehicle by name (see: e4hil vehicles) or the path of its TOML.", metavar="NAME")
+]
+NetworkOption = Annotated[
+    str | None,
+    typer.Option("--network", help="Network by name (leaf_ze0, leaf_aze0, leaf_ze1) or the path of its TOML.", metavar="NAME"),
+]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"e4hil {version('e4orce-hil')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)] = False,
+) -> None:
+    """Options that come before the command."""
+
+
+@app.command()
+def drive(
+    scenario: Annotated[str, typer.Argument(help="Scenario by name (see: e4hil scenarios), or the path of a TOML or CSV.")] = "launch",
+    vehicle: VehicleOption = "leaf_twin_motor",
+    network: NetworkOption = None,
+    duration: Annotated[
+        float | None, typer.Option("--duration", help="Length of the scenario [s], instead of its own.", min=0.1, metavar="S")
+    ] = None,
+    realtime: Annotated[bool, typer.Option("--realtime", help="At wall-clock speed on python-can virtual buses (Linux).")] = False,
+    out: OutOption = None,
+    json: JsonOption = False,
+    strict: StrictOption = False,
+) -> None:
+    """Drive the virtual car over CAN: the controller and the car exchange every value as a frame on three buses.
+
+    Without options the twin-motor LEAF of 2019 accelerates to its top speed. By default both nodes run in lockstep, hundreds of
+    times faster than real time, with the same result to the bit at every run.
+
+    Examples:  e4hil drive step_steer --out out/steer      e4hil drive my_pedal.csv --vehicle leaf_plus      e4hil drive --realtime --duration 5
+    """
+    from bench.commands.drive import run
+
+    _finish(strict, run(scenario, vehicle, network, duration, realtime, out, json))
+
+
+@app.command()
+def replay(
+    capture: Annotated[Path, typer.Argument(help="Recording of a real car: GVRET, SavvyCAN, candump, BLF, ASC, TRC, MF4 …")],
+    bus_config: Annotated[
+        list[str] | None,
+        typer.Option("--bus-config", help="Which bus of the network a channel of the recording is, for example can0=front.", metavar="CHANNEL=BUS"),
+    ] = None,
+    vehicle: VehicleOption = "leaf_plus",
+    network: NetworkOption = None,
+    out: OutOption = None,
+    json: JsonOption = False,
+    strict: StrictOption = False,
+) -> None:
+    """Read a recording of a real car and show what the controller and its battery limiter make of it.
+
+    The recorded torque request is the driver's demand; limiter, torque path and monitor run on it. What has no input reads "no input".
+    """
+    from bench.commands.replay import run
+
+    _finish(strict, run(capture, bus_config or [], vehicle, network, out, json))
+
+
+@study.command("battery")
+def study_battery(
+    out: OutOption = None,
+    json: JsonOption = False,
+    strict: StrictOption = False,
+) -> None:
+    """Why the twin-motor LEAF made 227 kW with motors good for 320: sweep the pack, and name what binds."""
+    from bench.commands.study_battery import run
+
+    _finish(strict, run(out, json))
+
+
+@app.command()
+def performance(
+    out: OutOption = None,
+    json: JsonOption = False,
+    strict: StrictOption = False,
+) -> None:
+    """Measure the speed of loop and codecs beside cantools, plain Python and Python stepping, as ratios of one run."""
+    from bench.commands.performance import run
+
+    _finish(strict, run(out, json))
+
+
+@app.command()
+def vehicles(json: JsonOption = False) -> None:
+    """List the vehicles."""
+    from bench.commands.lists import vehicles as run
+
+    run(json)
+
+
+@app.command()
+def scenarios(json: JsonOption = False) -> None:
+    """List the scenarios."""
+    from bench.commands.lists import scenarios as run
+
+    run(json)
+
+
+@app.command()
+def networks(json: JsonOption = False) -> None:
+    """List the networks."""
+    from bench.commands.lists import networks as run
+
+    run(json)
+
+
+def _finish(strict: bool, missed: int) -> None:
+    """Exit with status 1 if rows missed their target and that is to count."""
+    if strict and missed:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point: wrong input ends with one clear line and status 2."""
+    try:
+        app()
+    except UsageError as error:
+        print(f"e4hil: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has gone; that is no error of ours.
+        sys.stderr.close()
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""A drive: one vehicle in one scenario, its controller and its car joined by a network, in lockstep or in real time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.figures import FIGURES, figure_rows
+from bench.nodes.car import CarMeasurements, CarParameters, CarState, Phase
+from bench.rows import Row, bounded
+from bench.scenarios import Scenario
+from bench.vehicles import Vehicle
+from firmware_model.calibration import Calibration
+from firmware_model.measurements import Fault
+from firmware_model.measurements import Measurements as ControllerMeasurements
+from firmware_model.state import State as ControllerState
+from hil.errors import UsageError
+from hil.lockstep import Chunk, Lockstep
+from hil.network.database import Network
+from hil.node import Node, NodeSpec
+
+CONTROLLER = NodeSpec(
+    name="controller",
+    step="firmware_model.controller.step",
+    is_controller=True,
+    state=ControllerState,
+    measurements=ControllerMeasurements,
+    parameters=Calibration,
+    sampled=("inputs", "outputs", "measurements"),
+)
+CAR = NodeSpec(
+    name="car",
+    step="bench.nodes.car.step",
+    is_controller=False,
+    state=CarState,
+    measurements=CarMeasurements,
+    parameters=CarParameters,
+    tables=("stimulus", "path"),
+)
+
+LONGEST_START = 70.0  # [s] bring-up to READY and run-up to the scenario's first speed; more means that it never begins
+CHUNK = 0.5  # [s] between two looks at the live view
+
+
+@dataclass
+class DriveResult:
+    """Everything a drive left behind."""
+
+    network: Network
+    vehicle: Vehicle
+    scenario: Scenario
+    frames: Any  # recarray of hil.frames.FRAME, from power-on
+    samples: Any  # recarray: time [s], controller_inputs, controller_outputs, controller_measurements, car_measurements
+    rows: list[Row]
+    completed: bool  # the scenario ran to its end
+
+    @property
+    def scenario_samples(self) -> Any:
+        """The samples of the scenario itself, without bring-up and run-up."""
+        return self.samples[self.samples["car_measurements"]["phase"] == Phase.DRIVING]
+
+
+class Drive:
+    """A drive that can be stepped through, so that somebody can look on."""
+
+    def __init__(self, network: Network, vehicle: Vehicle, scenario: Scenario, *, duration: float | None = None) -> None:
+        """``duration`` [s] cuts the scenario short or lets its last values hold longer."""
+        self.network, self.vehicle, self.scenario = network, vehicle, scenario
+        self.duration = duration or scenario.duration
+        unknown = set(scenario.targets) - {figure.key for figure in FIGURES}
+        if unknown:
+            known = ", ".join(figure.key for figure in FIGURES)
+            raise UsageError(f"scenario {scenario.name}: targets.{min(unknown)}: no such figure; there are: {known}")
+        self.controller = Node(CONTROLLER, network)
+        self.car = Node(CAR, network, (scenario.stimulus, scenario.path))
+        self.controller.parameters[:] = vehicle.calibration
+        self.car.parameters[:] = vehicle.parameters
+        vehicle.prepare(self.car.state, scenario.state_of_charge, scenario.temperature)
+        self.car.parameters["start_speed"] = scenario.start_speed
+
+    def lockstep(self) -> Lockstep:
+        """The two nodes in lockstep."""
+        return Lockstep(self.network, [self.controller, self.car])
+
+    @property
+    def longest(self) -> float:
+        """Time [s] after which a drive ends, even if its scenario never began."""
+        return LONGEST_START + self.duration
+
+    @property
+    def phase(self) -> Phase:
+        """Where the drive stands now."""
+        return Phase(int(self.car.state["phase"][0]))
+
+    @property
+    def scenario_time(self) -> float:
+        """The scenario's own time [s], negative before it begins."""
+        return float(self.car.state["scenario_time"][0])
+
+    def chunks(self, bench: Any, chunk: float = CHUNK) -> Iterator[Chunk]:
+        """Run ``bench`` (Lockstep or RealtimeBench) from power-on to the end of the scenario."""
+        for piece in bench.chunks(self.longest, chunk):
+            yield piece
+            if self.phase == Phase.DRIVING and self.scenario_time >= self.duration:
+                return
+
+    def result(self, chunks: list[Chunk]) -> DriveResult:
+        """Put the pieces together and judge them."""
+        frames = np.concatenate([chunk.frames for chunk in chunks]).view(np.recarray)
+        samples = np.concatenate([chunk.samples for chunk in chunks]).view(np.recarray)
+        driving = samples["car_measurements"]["phase"] == Phase.DRIVING
+        late = driving & (samples["car_measurements"]["scenario_time"] > self.duration)
+        samples = samples[~late]
+        completed = self.scenario_time >= self.duration
+        result = DriveResult(self.network, self.vehicle, self.scenario, frames, samples, [], completed)
+        result.rows = [self._start_row(result)]
+        if len(result.scenario_samples):
+            result.rows += figure_rows(result.scenario_samples, self.scenario.targets)
+        result.rows += [*self._fault_rows(result), *self._bus_rows(len(frames))]
+        return result
+
+    def _start_row(self, result: DriveResult) -> Row:
+        """READY, and the run-up: a scenario that never began is a failure, not a drive without figures."""
+        outputs = result.samples["controller_outputs"]["power"]["ready"]
+        ready = np.flatnonzero(outputs == 1)
+        if not len(ready):
+            return Row("READY after", None, "s", "reached", False, "the car never became READY")
+        note = "" if result.completed else f"ended after {self.scenario_time:.1f} s of the scenario"
+        return Row("READY after", float(result.samples["time"][ready[0]]), "s", "scenario completed", result.completed, note)
+
+    def _fault_rows(self, result: DriveResult) -> list[Row]:
+        """Faults that the controller raised once the scenario had begun."""
+        supervisor = result.scenario_samples["controller_measurements"]["supervisor"]
+        bits = int(np.bitwise_or.reduce(supervisor["faults"])) if len(supervisor) else 0
+        names = ", ".join(str(fault.name).lower() for fault in Fault if fault & bits)
+        return [bounded("faults", bits.bit_count(), "1", maximum=0, note=names)]
+
+    def _bus_rows(self, frames: int) -> list[Row]:
+        """How the frames arrived at both nodes."""
+        ports = [self.controller.port, self.car.port]
+        totals = {name: int(sum(port[name].sum() for port in ports)) for name in ("crc_errors", "counter_errors", "lost", "unknown")}
+        return [
+            Row("frames on the buses", frames, "1"),
+            bounded("CRC errors", totals["crc_errors"], "1", maximum=0),
+            bounded("counter errors", totals["counter_errors"] + totals["lost"], "1", maximum=0, note="stood still or jumped"),
+            bounded("unknown frames", totals["unknown"], "1", maximum=0),
+        ]

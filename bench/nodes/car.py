@@ -1,0 +1,147 @@
+"""The virtual car as one node: everything on the buses but the controller, around one plant and one driver."""
+
+from enum import IntEnum
+
+from bench.nodes import battery_controller, chassis, inverter
+from bench.nodes.battery_controller import BatteryControllerParameters, BatteryControllerState
+from bench.nodes.chassis import ChassisParameters
+from bench.nodes.inverter import InverterParameters, InverterState
+from bench.nodes.stimulus import ACCELERATOR, BRAKE, FRICTION_LEFT, FRICTION_RIGHT, GEAR, GRADE, SPEED, STEERING, find_row, look_up
+from bench.plant import car, driver
+from firmware_model.kernel import choice, integer, kernel, real, record
+from firmware_model.signals import Gear
+
+
+class Phase(IntEnum):
+    """Where a drive stands."""
+
+    STARTING = 0  # waiting for READY
+    RUN_UP = 1  # reaching the scenario's first speed
+    DRIVING = 2  # the scenario's own time runs
+
+
+@record
+class CarParameters:
+    """One car, its control units, its driver, and how the scenario begins."""
+
+    plant = car.Parameters
+    driver = driver.DriverParameters
+    front_inverter = InverterParameters
+    rear_inverter = InverterParameters
+    battery_controller = BatteryControllerParameters
+    chassis = ChassisParameters
+    auxiliary_power = real("W", "lights, pumps and computers", default=600.0, minimum=0.0, maximum=20e3)
+    start_speed = real("m/s", "speed at which the scenario's time begins", minimum=-20.0, maximum=80.0)
+    settle_time = real("s", "time for which that speed must be held first", default=1.0, minimum=0.0, maximum=20.0)
+    speed_tolerance = real("m/s", "how well it must be held", default=0.15, minimum=0.01, maximum=5.0)
+    run_up_limit = real("s", "longest run-up; after it the scenario begins at whatever speed there is", default=60.0, minimum=0.0)
+
+
+@record
+class CarState:
+    """What the car node remembers."""
+
+    plant = car.State
+    demands = car.Demands
+    road = car.Road
+    driver = driver.DriverState
+    front_inverter = InverterState
+    rear_inverter = InverterState
+    battery_controller = BatteryControllerState
+    phase = choice(Phase, "where the drive stands", default=Phase.STARTING)
+    scenario_time = real("s", "time of the scenario; negative before it begins", default=-1.0)
+    run_up_time = real("s", "time since READY")
+    settled_time = real("s", "time for which the first speed has been held")
+    row = integer("row of the stimulus table")
+
+
+@record
+class CarMeasurements:
+    """What the virtual bench knows and the controller does not."""
+
+    plant = car.Measurements
+    phase = choice(Phase, "where the drive stands", default=Phase.STARTING)
+    scenario_time = real("s", "time of the scenario; negative before it begins")
+    wanted_speed = real("m/s", "speed the driver is to keep, NaN where the pedals are given")
+
+
+@kernel
+def step(dt, sensors, commands, state, measurements, parameters, stimulus, path):
+    """One step of the car: obeys ``commands`` (Outputs), fills ``sensors`` (Inputs).
+
+    ``stimulus`` is the table of :mod:`bench.nodes.stimulus`, ``path`` the points to follow, float64 (n, 2) [m].
+    """
+    plant = measurements.plant
+    advance_phase(dt, plant, commands, state, parameters)
+    drive(dt, sensors, plant, state, measurements, parameters, stimulus, path)
+
+    pack_voltage = plant.battery.voltage
+    inverter.step(
+        dt, commands.front, commands.power, pack_voltage, plant.front, state.front_inverter, parameters.front_inverter,
+        state.demands.front, sensors.front,
+    )  # fmt: skip
+    inverter.step(
+        dt, commands.rear, commands.power, pack_voltage, plant.rear, state.rear_inverter, parameters.rear_inverter,
+        state.demands.rear, sensors.rear,
+    )  # fmt: skip
+    chassis.actuate_brakes(commands.brakes, sensors.pedals.brake, state.demands.front, state.demands.rear, parameters.chassis)
+    state.demands.auxiliary_power = parameters.auxiliary_power if commands.power.relay_output == 1 else 0.0
+
+    car.step(dt, state.demands, state.road, state.plant, parameters.plant, plant)
+
+    battery_controller.step(
+        dt, commands.power, plant.battery, state.battery_controller, parameters.battery_controller, sensors.battery,
+        sensors.battery_wide,
+    )  # fmt: skip
+    chassis.sense(plant, sensors)
+    sensors.panel.armed = 1
+    measurements.phase = state.phase
+    measurements.scenario_time = state.scenario_time
+
+
+@kernel
+def advance_phase(dt, plant, commands, state, parameters):
+    """Begin the scenario once the car is READY in its gear and holds the first speed; the place where that happens is its origin."""
+    if state.phase == Phase.DRIVING:
+        state.scenario_time += dt
+        return
+    if state.phase == Phase.STARTING:
+        if commands.power.ready == 1 and commands.power.gear != Gear.PARK:
+            state.phase = Phase.RUN_UP
+        return
+    state.run_up_time += dt
+    held = abs(plant.body.longitudinal_speed - parameters.start_speed) < parameters.speed_tolerance
+    state.settled_time = state.settled_time + dt if held else 0.0
+    if state.settled_time >= parameters.settle_time or state.run_up_time > parameters.run_up_limit:
+        state.phase = Phase.DRIVING
+        state.scenario_time = 0.0
+        state.plant.body.x = 0.0
+        state.plant.body.y = 0.0
+        state.plant.body.yaw = 0.0
+
+
+@kernel
+def drive(dt, sensors, plant, state, measurements, parameters, stimulus, path):
+    """Pedals, shifter, steering wheel and road of this step."""
+    time = max(state.scenario_time, 0.0)
+    state.row = find_row(stimulus, time, state.row)
+    row = state.row
+    sensors.pedals.power_switch = 1
+    sensors.pedals.gear = Gear.PARK if state.phase == Phase.STARTING and sensors.pedals.brake < 0.5 else int(stimulus[row, GEAR])
+
+    accelerator = look_up(stimulus, row, time, ACCELERATOR)
+    brake = look_up(stimulus, row, time, BRAKE)
+    steering = look_up(stimulus, row, time, STEERING)
+    speed = look_up(stimulus, row, time, SPEED)
+    friction_left = look_up(stimulus, row, time, FRICTION_LEFT)
+    friction_right = look_up(stimulus, row, time, FRICTION_RIGHT)
+    state.road.grade = look_up(stimulus, row, time, GRADE)
+    if state.phase != Phase.DRIVING:
+        # On the way to the first speed the driver has the pedals, the wheel is straight and the road is dry.
+        accelerator = brake = float("nan")
+        steering = 0.0
+        speed = parameters.start_speed
+    for side in range(2):
+        state.road.friction[2 * side] = friction_left
+        state.road.friction[2 * side + 1] = friction_right
+    measurements.wanted_speed = speed

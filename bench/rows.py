@@ -1,0 +1,71 @@
+"""Result rows: what every reporting command prints, writes as JSON, and is judged by."""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure of a result. ``passed`` is None where nothing is demanded of it."""
+
+    name: str
+    value: float | str | None
+    unit: str = ""
+    target: str = ""
+    passed: bool | None = None
+    note: str = ""
+
+
+def bounded(name: str, value: float, unit: str, *, minimum: float | None = None, maximum: float | None = None, note: str = "") -> Row:
+    """A figure that must lie between two bounds; NaN lies between none."""
+    parts = [f"≥ {minimum:g}"] if minimum is not None else []
+    parts += [f"≤ {maximum:g}"] if maximum is not None else []
+    if not parts:
+        return Row(name, value, unit, note=note)
+    low = minimum is None or value >= minimum
+    high = maximum is None or value <= maximum
+    return Row(name, value, unit, " and ".join(parts), bool(low and high), note)
+
+
+def failed(rows: Iterable[Row]) -> list[Row]:
+    """The rows that miss their target."""
+    return [row for row in rows if row.passed is False]
+
+
+def as_json(title: str, rows: list[Row], **more: Any) -> str:
+    """One JSON object: title, ``rows``, and whatever else the command tells. A value that is not a number becomes null."""
+    return json.dumps({"title": title, "rows": [_json_row(row) for row in rows], **more}, indent=2, ensure_ascii=False)
+
+
+def _json_row(row: Row) -> dict[str, Any]:
+    fields = asdict(row)
+    if isinstance(row.value, float) and not math.isfinite(row.value):
+        fields["value"] = None
+    return fields
+
+
+def format_value(value: float | str | None) -> str:
+    """A value as people read it: four significant digits, whole numbers whole."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, str):
+        return value
+    if value == round(value) and abs(value) < 1e15:
+        return f"{value:.0f}"
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def print_table(console: Any, title: str, rows: list[Row]) -> None:
+    """Print rows as a table on a rich console."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for heading, justify in (("figure", "left"), ("value", "right"), ("unit", "left"), ("target", "left"), ("", "left"), ("note", "left")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for row in rows:
+        verdict = "" if row.passed is None else "[green]pass[/]" if row.passed else "[bold red]FAIL[/]"
+        table.add_row(row.name, format_value(row.value), row.unit, row.target, verdict, row.note)
+    console.print(table)

@@ -1,0 +1,208 @@
+"""Scenarios: manoeuvres as TOML, what driver and road do over time.
+
+``docs/scenarios.md`` teaches the form. A stimulus may stand in the file or in a CSV beside it, with the same column names.
+"""
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.nodes import stimulus as columns
+from firmware_model.signals import Gear
+from hil.errors import UsageError
+from hil.network.database import first_error, read_toml, unknown
+
+FOLDER = Path(__file__).parent
+GEARS = {"P": Gear.PARK, "R": Gear.REVERSE, "N": Gear.NEUTRAL, "D": Gear.DRIVE, "B": Gear.BRAKE}
+
+# column in a file -> (column of the table, factor to SI, value where the file has no such column)
+COLUMNS: dict[str, tuple[int, float, float]] = {
+    "time": (columns.TIME, 1.0, math.nan),
+    "accelerator": (columns.ACCELERATOR, 1.0, math.nan),
+    "brake": (columns.BRAKE, 1.0, math.nan),
+    "steering_deg": (columns.STEERING, math.pi / 180.0, math.nan),
+    "speed_kmh": (columns.SPEED, 1.0 / 3.6, math.nan),
+    "gear": (columns.GEAR, 1.0, float(Gear.DRIVE)),
+    "grade_percent": (columns.GRADE, 0.01, 0.0),
+    "friction": (columns.FRICTION_LEFT, 1.0, 1.0),
+    "friction_right": (columns.FRICTION_RIGHT, 1.0, math.nan),
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a figure of a drive must reach."""
+
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One manoeuvre, ready for the car node."""
+
+    name: str
+    title: str
+    duration: float  # [s] of the scenario's own time
+    start_speed: float  # [m/s]
+    state_of_charge: float | None  # None: the vehicle's own
+    temperature: float | None  # [degC] of the pack; None: the vehicle's own
+    stimulus: Any  # float64 (n, COLUMNS)
+    path: Any  # float64 (n, 2) [m]; one row where no path is followed
+    targets: dict[str, Target]
+
+
+def list_scenarios() -> list[tuple[str, str]]:
+    """Name and title of every scenario that comes with the product."""
+    return [(path.stem, str(read_toml(path)["title"])) for path in sorted(FOLDER.glob("*.toml"))]
+
+
+def load_scenario(name_or_path: str) -> Scenario:
+    """A scenario by name, by the path of its TOML, or a CSV stimulus by itself.
+
+    Raises UsageError, in one line, that names file, key and what was expected.
+    """
+    path = _find(name_or_path)
+    if path.suffix == ".csv":
+        content: dict[str, Any] = {"title": f"stimulus from {path.name}", "stimulus": {"csv": path.name}}
+    else:
+        content = read_toml(path)
+    description = _validate(path, content)
+    table = _stimulus(path, description.stimulus)
+    duration = description.duration or float(table[-1, columns.TIME])
+    if duration <= 0:
+        raise UsageError(f"{path}: duration: more than 0 s was expected, or a stimulus that takes time")
+    points = np.array(description.path.points if description.path else [[0.0, 0.0]], dtype=np.float64)
+    _check_path(path, points, table)
+    return Scenario(
+        name=path.stem,
+        title=description.title,
+        duration=duration,
+        start_speed=description.start.speed_kmh / 3.6,
+        state_of_charge=description.start.state_of_charge,
+        temperature=description.start.temperature,
+        stimulus=table,
+        path=points,
+        targets={name: Target(target.minimum, target.maximum) for name, target in description.targets.items()},
+    )
+
+
+def _find(name_or_path: str) -> Path:
+    names = [name for name, _ in list_scenarios()]
+    if name_or_path in names:
+        return FOLDER / f"{name_or_path}.toml"
+    path = Path(name_or_path)
+    if path.suffix in (".toml", ".csv"):
+        if not path.is_file():
+            raise UsageError(f"scenario {path}: no such file")
+        return path
+    raise UsageError(unknown("scenario", name_or_path, names).replace("a .toml file", "a .toml or .csv file"))
+
+
+def _validate(path: Path, content: dict[str, Any]) -> Any:
+    from pydantic import ValidationError
+
+    from bench.scenarios.description import ScenarioDescription
+
+    try:
+        return ScenarioDescription.model_validate(content)
+    except ValidationError as error:
+        raise UsageError(f"{path}: {first_error(error)}") from error
+
+
+def _stimulus(path: Path, description: Any) -> Any:
+    """The stimulus table of a scenario, from its columns or from a CSV beside it."""
+    given = {name: values for name, values in description.model_dump().items() if values is not None}
+    where = f"{path}: stimulus"
+    if "csv" in given:
+        if len(given) > 1:
+            raise UsageError(f"{where}: either csv or columns were expected, not both")
+        where = str(path.parent / given["csv"])
+        given = _read_csv(path.parent / given["csv"])
+    if "time" not in given:
+        raise UsageError(f"{where}: the column time [s] is missing")
+    length = len(given["time"])
+    table = np.empty((length, columns.COLUMNS))
+    for name, (column, factor, default) in COLUMNS.items():
+        values = given.get(name, [default] * length)
+        if len(values) != length:
+            raise UsageError(f"{where}: {name} has {len(values)} values, time has {length}; the same number was expected")
+        if name == "gear":
+            values = [_gear(where, value) for value in values]
+        table[:, column] = np.array(values, dtype=np.float64) * factor
+    right = table[:, columns.FRICTION_RIGHT]
+    table[:, columns.FRICTION_RIGHT] = np.where(np.isnan(right), table[:, columns.FRICTION_LEFT], right)
+    _check_stimulus(where, table)
+    return table
+
+
+def _read_csv(path: Path) -> dict[str, list[Any]]:
+    """The columns of a CSV with a header of column names."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.reader(file))
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such file") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path}: is not a CSV text file: {error}") from error
+    rows = [row for row in rows if any(cell.strip() for cell in row)]
+    if len(rows) < 2:
+        raise UsageError(f"{path}: a header line and at least one line of values were expected")
+    names = [name.strip() for name in rows[0]]
+    for name in names:
+        if name not in COLUMNS:
+            raise UsageError(f'{path}: line 1: unknown column "{name}"; there are: {", ".join(COLUMNS)}')
+    result: dict[str, list[Any]] = {name: [] for name in names}
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(names):
+            raise UsageError(f"{path}: line {number}: {len(names)} values were expected, there are {len(row)}")
+        for name, cell in zip(names, row, strict=True):
+            result[name].append(cell.strip() if name == "gear" else _number(path, number, name, cell))
+    return result
+
+
+def _number(path: Path, line: int, name: str, cell: str) -> float:
+    if not cell.strip():
+        return math.nan
+    try:
+        return float(cell)
+    except ValueError:
+        raise UsageError(f'{path}: line {line}: {name}: a number was expected, got "{cell}"') from None
+
+
+def _gear(where: str, value: Any) -> float:
+    if isinstance(value, str) and value in GEARS:
+        return float(GEARS[value])
+    if isinstance(value, float):
+        return value
+    raise UsageError(f"{where}: gear: one of {', '.join(GEARS)} was expected, got {value!r}")
+
+
+def _check_stimulus(where: str, table: Any) -> None:
+    time = table[:, columns.TIME]
+    if not np.all(np.isfinite(time)) or np.any(np.diff(time) < 0):
+        raise UsageError(f"{where}: time: finite values that never fall were expected")
+    for name, low, high in (("accelerator", 0, 1), ("brake", 0, 1), ("friction", 0.01, 2), ("grade_percent", -0.5, 0.5)):
+        values = table[:, COLUMNS[name][0]]
+        wrong = (values < low) | (values > high)
+        if wrong.any():
+            number = int(np.argmax(wrong))
+            factor = COLUMNS[name][1]
+            raise UsageError(
+                f"{where}: {name}: {low / factor:g} to {high / factor:g} was expected, value {number + 1} is {values[number] / factor:g}"
+            )
+    pedals = np.isnan(table[:, columns.ACCELERATOR]) & np.isnan(table[:, columns.BRAKE])
+    if np.any(pedals & np.isnan(table[:, columns.SPEED])):
+        raise UsageError(f"{where}: accelerator or brake, or else speed_kmh, was expected at every time")
+
+
+def _check_path(path: Path, points: Any, table: Any) -> None:
+    follows = np.isnan(table[:, columns.STEERING]).any()
+    if follows and len(points) > 1 and np.any(np.diff(points[:, 0]) <= 0):
+        raise UsageError(f"{path}: path.points: x that always rises was expected")

@@ -1,0 +1,29 @@
+"""The one decorator of all compiled kernels, and their settings.
+
+``error_model="numpy"``: a division by zero gives infinity, which reaches the fault bits; it never raises.
+No ``fastmath``: NaN must reach the fault bits, and results must repeat to the bit.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+from firmware_model.kernel.cache import cache_directory
+
+CACHE_DIRECTORY = cache_directory()
+
+# Every kernel by name, in the order of declaration: the progress display counts against it.
+KERNELS: list[str] = []
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile ``function`` on its first call: no Python inside, no GIL, cached on disk under the hash of the sources."""
+    KERNELS.append(function.__qualname__)
+    # The cache's place is read by numba while it decorates; other libraries' functions keep their own.
+    previous = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(CACHE_DIRECTORY / "numba")
+    try:
+        return numba.njit(function, cache=True, nogil=True, error_model="numpy")
+    finally:
+        numba.config.CACHE_DIR = previous

@@ -1,0 +1,68 @@
+"""The small pieces that every control law and every plant model is built from.
+
+Plain comparisons instead of ``min`` and ``max``: with them NaN behaves the same with and without the compiler, and stays NaN.
+"""
+
+from typing import Any
+
+from firmware_model.kernel.jit import kernel
+
+
+@kernel
+def clamp(value: float, lower: float, upper: float) -> float:
+    """``value``, kept between ``lower`` and ``upper``."""
+    if value < lower:
+        return lower
+    if value > upper:
+        return upper
+    return value
+
+
+@kernel
+def sign(value: float) -> float:
+    """-1, 0 or 1; 0 for NaN."""
+    if value > 0.0:
+        return 1.0
+    if value < 0.0:
+        return -1.0
+    return 0.0
+
+
+@kernel
+def deadband(value: float, width: float) -> float:
+    """``value`` without the range of ``width`` on both sides of zero, free of steps."""
+    return value - clamp(value, -width, width)
+
+
+@kernel
+def ramp(value: float, start: float, end: float) -> float:
+    """0 at ``start``, 1 at ``end`` (which may be the lower one), linear between and held outside; a step if they coincide."""
+    if start == end:
+        return 1.0 if value >= end else 0.0
+    return clamp((value - start) / (end - start), 0.0, 1.0)
+
+
+@kernel
+def lag(value: float, target: float, time_constant: float, dt: float) -> float:
+    """First-order lag: ``value`` one step of ``dt`` [s] nearer to ``target``.
+
+    Implicit Euler: stable for every ``time_constant`` [s], zero included.
+    """
+    return value + (target - value) * dt / (time_constant + dt)
+
+
+@kernel
+def slew(value: float, target: float, fall: float, rise: float, dt: float) -> float:
+    """``target``, as far as rates of ``fall`` and ``rise`` [1/s, both positive] reach from ``value`` in ``dt`` [s]."""
+    return clamp(target, value - fall * dt, value + rise * dt)
+
+
+@kernel
+def interpolate(points: Any, values: Any, x: float) -> float:
+    """Curve through ``values`` at the ascending ``points``, read at ``x``; its ends are held."""
+    if x <= points[0]:
+        return values[0]
+    for k in range(1, len(points)):
+        if x <= points[k]:
+            return values[k - 1] + (values[k] - values[k - 1]) * (x - points[k - 1]) / (points[k] - points[k - 1])
+    return values[len(points) - 1] if x == x else x

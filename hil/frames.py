@@ -1,0 +1,52 @@
+"""A CAN frame as kernels and files pass it on.
+
+The payload is one unsigned 64-bit number whose lowest byte is byte 0 of the frame; bytes beyond ``length`` are zero.
+Time is a whole number of nanoseconds, so that every time of a run is exact.
+"""
+
+from enum import IntFlag
+from typing import Any
+
+import numpy as np
+
+FRAME: np.dtype[Any] = np.dtype(
+    (
+        np.record,
+        np.dtype(
+            [
+                ("time", "i8"),  # [ns]
+                ("payload", "u8"),
+                ("identifier", "u4"),
+                ("bus", "u1"),  # index of the bus in the network, in its order
+                ("length", "u1"),  # [bytes] 0 to 8
+                ("kind", "u1"),  # FrameFlags; not "flags", which numpy records already have
+                ("sender", "u1"),  # index of the sending node, in lockstep and real time
+            ],
+            align=True,
+        ),
+    )
+)
+
+
+class FrameFlags(IntFlag):
+    """What a frame is beside its data."""
+
+    EXTENDED = 1  # 29-bit identifier
+    ERROR = 2
+    REMOTE = 4
+    TRANSMITTED = 8  # written by the logging tool itself
+
+
+def new_frames(count: int) -> Any:
+    """A recarray of ``count`` empty frames."""
+    return np.zeros(count, dtype=FRAME).view(np.recarray)
+
+
+def payload_from_bytes(data: bytes) -> int:
+    """The payload number of up to eight bytes."""
+    return int.from_bytes(data, "little")
+
+
+def bytes_from_payload(payload: int, length: int) -> bytes:
+    """The first ``length`` bytes of a payload number."""
+    return int(payload).to_bytes(8, "little")[:length]

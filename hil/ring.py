@@ -1,0 +1,110 @@
+"""Queues of frames between a compiled loop and other threads: one producer, one consumer, no lock.
+
+The producer alone moves the head, the consumer alone the tail; each publishes its move with a release store and reads the
+other's with an acquire load, so that a frame is complete before it is seen. A full ring drops the new frame and counts it.
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from firmware_model.kernel import kernel
+from hil.frames import FRAME
+
+HEAD, TAIL, DROPPED = 0, 16, 17  # places in the control words; head and tail on cache lines of their own
+CONTROL_WORDS = 32
+
+
+def new_rings(count: int, capacity: int) -> tuple[Any, Any]:
+    """Control words (count, CONTROL_WORDS) and storage (count, capacity) of ``count`` rings. Capacity: a power of two."""
+    if capacity & (capacity - 1):
+        raise ValueError(f"capacity {capacity} is not a power of two")
+    return np.zeros((count, CONTROL_WORDS), dtype=np.int64), np.zeros((count, capacity), dtype=FRAME).view(np.recarray)
+
+
+@intrinsic
+def load_acquire(typing_context: Any, address: Any) -> Any:
+    """The 64-bit word at ``address``, and all that was written before it was released."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word = ir.IntType(64)
+        return builder.load_atomic(builder.inttoptr(arguments[0], word.as_pointer()), "acquire", 8, typ=word)
+
+    return types.int64(types.uintp), generate
+
+
+@intrinsic
+def store_release(typing_context: Any, address: Any, value: Any) -> Any:
+    """Write the 64-bit word at ``address``, after all that was written before."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        builder.store_atomic(arguments[1], pointer, "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(types.uintp, types.int64), generate
+
+
+@kernel
+def word_address(words, index):
+    """Address of ``words[index]`` (int64 array)."""
+    return np.uintp(words.ctypes.data) + np.uintp(8 * index)
+
+
+@kernel
+def load_word(words, index):
+    """``words[index]`` as another thread released it."""
+    return load_acquire(word_address(words, index))
+
+
+@kernel
+def store_word(words, index, value):
+    """Release ``value`` to ``words[index]``."""
+    store_release(word_address(words, index), value)
+
+
+@kernel
+def push(control, storage, frame):
+    """Append ``frame``; False, and counted, if the ring is full."""
+    head = control[HEAD]
+    tail = load_word(control, TAIL)
+    if head - tail >= len(storage):
+        control[DROPPED] += 1
+        return False
+    storage[head & (len(storage) - 1)] = frame
+    store_word(control, HEAD, head + 1)
+    return True
+
+
+@kernel
+def push_values(control, storage, time, payload, identifier, bus, length, kind):
+    """Append a frame given by its values: the way in for Python threads."""
+    head = control[HEAD]
+    tail = load_word(control, TAIL)
+    if head - tail >= len(storage):
+        control[DROPPED] += 1
+        return False
+    slot = storage[head & (len(storage) - 1)]
+    slot.time = time
+    slot.payload = payload
+    slot.identifier = identifier
+    slot.bus = bus
+    slot.length = length
+    slot.kind = kind
+    slot.sender = 0
+    store_word(control, HEAD, head + 1)
+    return True
+
+
+@kernel
+def drain(control, storage, out):
+    """Move up to ``len(out)`` waiting frames into ``out``; returns how many."""
+    tail = control[TAIL]
+    count = min(load_word(control, HEAD) - tail, len(out))
+    for k in range(count):
+        out[k] = storage[(tail + k) & (len(storage) - 1)]
+    store_word(control, TAIL, tail + count)
+    return count
