@@ -132,18 +132,26 @@ from {codecs} import *
 '''
 
 
-def generate_glue(network: Network, nodes: list[NodeSpec], codecs: str) -> str:
-    """Text of a module with ``receive_*``, ``refresh_*``, ``transmit_*`` and ``tick_*`` of every node.
+def generate_reception(network: Network, nodes: list[NodeSpec], codecs: str) -> str:
+    """Text of a module with ``receive_*`` and ``refresh_*`` of every node.
 
     ``codecs`` is the importable name of the module that :func:`hil.network.codegen.generate_codecs` wrote.
     """
     parts = [HEADER.format(codecs=codecs)]
     for spec in nodes:
-        module, _, function = spec.step.rpartition(".")
-        parts.append(f"from {module} import {function} as step_{spec.name}\n")
+        parts += [*_receive(network, spec), _refresh(network, spec)]
+    return "\n\n\n".join(parts) + "\n"
+
+
+def generate_glue(network: Network, nodes: list[NodeSpec], codecs: str) -> str:
+    """Text of a module with ``receive_*``, ``refresh_*``, ``transmit_*`` and ``tick_*`` of every node."""
+    parts = [generate_reception(network, nodes, codecs)]
     for spec in nodes:
-        parts += [*_receive(network, spec), _refresh(network, spec), *_transmit(network, spec), _tick(network, spec)]
-    return "\n\n".join(parts) + "\n"
+        module, _, function = spec.step.rpartition(".")
+        parts.append(f"from {module} import {function} as step_{spec.name}")
+    for spec in nodes:
+        parts += [*_transmit(network, spec), _tick(network, spec)]
+    return "\n\n\n".join(parts) + "\n"
 
 
 def _record_name(spec: NodeSpec, message: BusMessage) -> str:
@@ -200,7 +208,7 @@ def _receive_message(network: Network, spec: NodeSpec, index: int, bus_message: 
     lines += [f"    port.received[{index}] += 1", f"    port.last_time[{index}] = frame.time"]
     if link:
         lines.append(f"    {link}.received += 1")
-    for mapping in bus_message.mappings:
+    for mapping in (mapping for mapping in bus_message.mappings if mapping.received):
         lines += _store(mapping, message, record)
     for number, question in enumerate(network.questions):
         lines += _receive_question(number, question, bus_message, link)

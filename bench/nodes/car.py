@@ -1,12 +1,13 @@
 """The virtual car as one node: everything on the buses but the controller, around one plant and one driver."""
 
+import math
 from enum import IntEnum
 
 from bench.nodes import battery_controller, chassis, inverter
 from bench.nodes.battery_controller import BatteryControllerParameters, BatteryControllerState
 from bench.nodes.chassis import ChassisParameters
 from bench.nodes.inverter import InverterParameters, InverterState
-from bench.nodes.stimulus import ACCELERATOR, BRAKE, FRICTION_LEFT, FRICTION_RIGHT, GEAR, GRADE, SPEED, STEERING, find_row, look_up
+from bench.nodes.stimulus import ACCELERATOR, BRAKE, FRICTION_LEFT, FRICTION_RIGHT, GEAR, GRADE, SPEED, STEERING, find_row, look_up, slope
 from bench.plant import car, driver
 from firmware_model.kernel import choice, integer, kernel, real, record
 from firmware_model.signals import Gear
@@ -73,7 +74,7 @@ def step(dt, sensors, commands, state, measurements, parameters, stimulus, path)
     """
     plant = measurements.plant
     advance_phase(dt, plant, commands, state, parameters)
-    drive(dt, sensors, plant, state, measurements, parameters, stimulus, path)
+    drive(dt, commands.power.ready == 1, sensors, plant, state, measurements, parameters, stimulus, path)
 
     pack_voltage = plant.battery.voltage
     inverter.step(
@@ -121,27 +122,50 @@ def advance_phase(dt, plant, commands, state, parameters):
 
 
 @kernel
-def drive(dt, sensors, plant, state, measurements, parameters, stimulus, path):
+def drive(dt, ready, sensors, plant, state, measurements, parameters, stimulus, path):
     """Pedals, shifter, steering wheel and road of this step."""
+    scenario = state.phase == Phase.DRIVING
     time = max(state.scenario_time, 0.0)
     state.row = find_row(stimulus, time, state.row)
     row = state.row
-    sensors.pedals.power_switch = 1
-    sensors.pedals.gear = Gear.PARK if state.phase == Phase.STARTING and sensors.pedals.brake < 0.5 else int(stimulus[row, GEAR])
-
+    lay_road(stimulus, row, time, state)
     accelerator = look_up(stimulus, row, time, ACCELERATOR)
     brake = look_up(stimulus, row, time, BRAKE)
     steering = look_up(stimulus, row, time, STEERING)
-    speed = look_up(stimulus, row, time, SPEED)
-    friction_left = look_up(stimulus, row, time, FRICTION_LEFT)
-    friction_right = look_up(stimulus, row, time, FRICTION_RIGHT)
-    state.road.grade = look_up(stimulus, row, time, GRADE)
-    if state.phase != Phase.DRIVING:
-        # On the way to the first speed the driver has the pedals, the wheel is straight and the road is dry.
-        accelerator = brake = float("nan")
-        steering = 0.0
-        speed = parameters.start_speed
-    for side in range(2):
-        state.road.friction[2 * side] = friction_left
-        state.road.friction[2 * side + 1] = friction_right
-    measurements.wanted_speed = speed
+    speed = look_up(stimulus, row, time, SPEED) if scenario else parameters.start_speed
+    trend = slope(stimulus, row, SPEED) if scenario else 0.0
+    hands, body = state.driver, plant.body
+
+    # On the way to the first speed the driver has the pedals and the wheel is straight.
+    if not scenario or (math.isnan(accelerator) and math.isnan(brake)):
+        driver.follow_speed(dt, speed, trend, body.longitudinal_speed, parameters.driver, hands)
+        measurements.wanted_speed = speed
+    else:
+        hands.accelerator = 0.0 if math.isnan(accelerator) else accelerator
+        hands.brake = 0.0 if math.isnan(brake) else brake
+        measurements.wanted_speed = math.nan
+    if not scenario:
+        hands.steering_wheel_angle = 0.0
+    elif not math.isnan(steering):
+        hands.steering_wheel_angle = steering
+    elif len(path) > 1:
+        driver.follow_path(dt, body.x, body.y, body.yaw, body.longitudinal_speed, path, parameters.driver, hands)
+
+    state.demands.steering_wheel_angle = hands.steering_wheel_angle
+    sensors.pedals.accelerator = hands.accelerator
+    sensors.pedals.brake = hands.brake
+    sensors.pedals.power_switch = 1
+    # The shifter leaves P when the car is READY and the brake is held, as the car demands it.
+    sensors.pedals.gear = int(stimulus[row, GEAR]) if ready and hands.brake > 0.1 or state.phase != Phase.STARTING else Gear.PARK
+
+
+@kernel
+def lay_road(stimulus, row, time, state):
+    """Friction and grade under the car; the run-up is on a dry, level road."""
+    driving = state.phase == Phase.DRIVING
+    left = look_up(stimulus, row, time, FRICTION_LEFT) if driving else 1.0
+    right = look_up(stimulus, row, time, FRICTION_RIGHT) if driving else 1.0
+    state.road.grade = look_up(stimulus, row, time, GRADE) if driving else 0.0
+    for axle in range(2):
+        state.road.friction[2 * axle] = left
+        state.road.friction[2 * axle + 1] = right

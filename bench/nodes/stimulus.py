@@ -42,3 +42,12 @@ def look_up(table, row, time, column):
         return here
     share = (time - table[row, TIME]) / (table[row + 1, TIME] - table[row, TIME])
     return here + share * (there - here)
+
+
+@kernel
+def slope(table, row, column):
+    """Rate of change of ``column`` after ``row`` [1/s]; zero after the last row, and where the value jumps."""
+    if row == len(table) - 1 or table[row + 1, TIME] <= table[row, TIME]:
+        return 0.0
+    rate = (table[row + 1, column] - table[row, column]) / (table[row + 1, TIME] - table[row, TIME])
+    return 0.0 if math.isnan(rate) else rate

@@ -51,3 +51,11 @@ def nibble_sum(payload):
     high = (payload >> np.uint64(4)) & np.uint64(0x0F0F0F0F0F0F0F0F)
     # Eight byte-wide sums of at most 30 each; the multiplication adds all bytes into the top one (at most 240).
     return ((low + high) * np.uint64(0x0101010101010101) >> np.uint64(56)) & np.uint64(0xF)
+
+
+@kernel
+def byte_sum(payload):
+    """Sum of the eight bytes of ``payload``, modulo 256."""
+    pairs = (payload & np.uint64(0x00FF00FF00FF00FF)) + ((payload >> np.uint64(8)) & np.uint64(0x00FF00FF00FF00FF))
+    # Four 16-bit sums of at most 510 each; the multiplication adds them all into the top one (at most 2040).
+    return (pairs * np.uint64(0x0001000100010001) >> np.uint64(48)) & np.uint64(0xFF)

@@ -19,7 +19,7 @@ HEADER = '''"""Written by hil.network.codegen; do not edit. {title}"""
 import numpy as np
 
 from firmware_model.kernel import kernel
-from hil.network.bits import crc8, nibble_sum, swap_bytes, to_raw
+from hil.network.bits import byte_sum, crc8, nibble_sum, swap_bytes, to_raw
 from hil.network.codegen import crc_table
 
 NAN = np.nan
@@ -129,23 +129,24 @@ def _protected(message: Message) -> tuple[str, str, int]:
         table = f"CRC_{message.codec}"
         setup = f"{table} = crc_table({crc.polynomial}, {crc.initial}, {crc.final_xor}, {message.length}, {place})\n\n\n"
         return setup, f"np.uint64(crc8(bare, {message.length}, {table}))", 8 * place
-    assert message.nibble_sum
-    signal = message.signal(message.nibble_sum.signal)
-    bit = signal.start - 3 if signal.big_endian else signal.start
-    return "", f"((nibble_sum(bare) + np.uint64({message.nibble_sum.add})) & np.uint64(0xF))", bit
+    check, add_up, width = (message.nibble_sum, "nibble_sum", 4) if message.nibble_sum else (message.byte_sum, "byte_sum", 8)
+    assert check
+    signal = message.signal(check.signal)
+    bit = signal.start - width + 1 if signal.big_endian else signal.start
+    return "", f"(({add_up}(bare) + np.uint64({check.add})) & np.uint64({(1 << width) - 1:#x}))", bit
 
 
 def _seal(message: Message) -> str:
     head = f"@kernel\ndef seal_{message.codec}(payload):\n{WORD}\n"
-    if not (message.crc or message.nibble_sum):
+    if not message.has_check:
         return head + "    return payload"
     setup, value, bit = _protected(message)
-    hole = ~((0xFF if message.crc else 0xF) << bit) & (2**64 - 1)
+    hole = ~((0xF if message.nibble_sum else 0xFF) << bit) & (2**64 - 1)
     return f"{setup}{head}    bare = payload & np.uint64({hole:#x})\n    return bare | ({value} << np.uint64({bit}))"
 
 
 def _check(message: Message) -> str:
     head = f"@kernel\ndef check_{message.codec}(payload):\n{WORD}\n"
-    if not (message.crc or message.nibble_sum):
+    if not message.has_check:
         return head + "    return True"
     return head + f"    return seal_{message.codec}(payload) == payload"

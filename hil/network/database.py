@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from firmware_model.kernel import Field
 from firmware_model.signals import Inputs, Outputs
 from hil.errors import UsageError
-from hil.network.description import CONTROLLER_ROLE, Bus, Counter, Crc, Description, NibbleSum, Sequence, SignalMap
+from hil.network.description import CONTROLLER_ROLE, Bus, ByteSum, Counter, Crc, Description, NibbleSum, Sequence, SignalMap
 from hil.network.units import factor_to_si
 
 LEAF_FOLDER = Path(__file__).parent / "leaf"
@@ -71,7 +71,13 @@ class Message:
     counter: Counter | None
     crc: Crc | None
     nibble_sum: NibbleSum | None
+    byte_sum: ByteSum | None
     sequences: dict[str, Sequence]
+
+    @property
+    def has_check(self) -> bool:
+        """Whether a CRC or a sum protects it."""
+        return bool(self.crc or self.nibble_sum or self.byte_sum)
 
     def signal(self, name: str) -> Signal:
         """The signal of that name."""
@@ -91,6 +97,7 @@ class Mapping:
     field: Field
     factor: float  # controller's value = bus value * factor; carries unit and sign
     values: tuple[tuple[int, float], ...] | None  # (ours, physical on the bus)
+    received: bool  # taken in by the receiver
 
 
 @dataclass(frozen=True)
@@ -314,6 +321,7 @@ def _convert_message(dbc: Path, message: Any, description: Description) -> Messa
         counter=extra.counter if extra else None,
         crc=extra.crc if extra else None,
         nibble_sum=extra.nibble_sum if extra else None,
+        byte_sum=extra.byte_sum if extra else None,
         sequences=extra.sequences if extra else {},
     )
     _check_protection(where, converted)
@@ -368,20 +376,18 @@ def _field_range(length: int, signed: bool) -> tuple[int, int]:
 def _check_protection(where: str, message: Message) -> None:
     """Counter, CRC, sum and sequences name signals of the message that can hold them."""
     names = {signal.name for signal in message.signals}
-    protection = [part for part in (message.counter, message.crc, message.nibble_sum) if part]
-    for name in [part.signal for part in protection] + list(message.sequences):
+    checks = [part for part in (message.crc, message.nibble_sum, message.byte_sum) if part]
+    if len(checks) > 1:
+        raise UsageError(f"{where}: has more than one of crc, nibble_sum and byte_sum; one was expected")
+    for name in [part.signal for part in (message.counter, *checks) if part] + list(message.sequences):
         if name not in names:
             raise UsageError(f"{where}: has no signal {name}; it has {', '.join(sorted(names))}")
-    if message.crc:
-        signal = message.signal(message.crc.signal)
-        lowest = signal.start - 7 if signal.big_endian else signal.start
-        if signal.length != 8 or lowest % 8:
-            raise UsageError(f"{where}: signal {signal.name}: a CRC must be one whole byte")
-    if message.nibble_sum:
-        signal = message.signal(message.nibble_sum.signal)
-        lowest = signal.start - 3 if signal.big_endian else signal.start
-        if signal.length != 4 or lowest % 4:
-            raise UsageError(f"{where}: signal {signal.name}: a nibble sum must be one whole nibble")
+    for check in checks:
+        signal = message.signal(check.signal)
+        width = 4 if check is message.nibble_sum else 8
+        lowest = signal.start - width + 1 if signal.big_endian else signal.start
+        if signal.length != width or lowest % width:
+            raise UsageError(f"{where}: signal {signal.name}: a check value must be one whole {'nibble' if width == 4 else 'byte'}")
     for name in [message.counter.signal] if message.counter else []:
         if (message.signal(name).factor, message.signal(name).offset) != (1.0, 0.0):
             raise UsageError(f"{where}: signal {name}: a counter must have factor 1 and offset 0")
@@ -432,9 +438,10 @@ def _load_mapping(where: str, message: Message, name: str, mapping: SignalMap, r
     if field.shape:
         raise UsageError(f'{place}: "{mapping.signal}" is an array and cannot be mapped')
     if mapping.values is None:
-        return Mapping(signal, mapping.signal, field, mapping.sign * factor_to_si(signal.unit, field.unit, place), None)
+        factor = mapping.sign * factor_to_si(signal.unit, field.unit, place)
+        return Mapping(signal, mapping.signal, field, factor, None, mapping.received)
     pairs = tuple((_our_value(place, field, key), signal.physical(raw)) for key, raw in mapping.values.items())
-    return Mapping(signal, mapping.signal, field, 1.0, pairs)
+    return Mapping(signal, mapping.signal, field, 1.0, pairs, mapping.received)
 
 
 def _our_value(place: str, field: Field, key: str) -> int:

@@ -44,6 +44,13 @@ class NibbleSum(Strict):
     add: Annotated[int, Field(ge=0, le=15)] = 0
 
 
+class ByteSum(Strict):
+    """The sum of all other bytes plus ``add``, modulo 256, in a whole byte."""
+
+    signal: str
+    add: Byte = 0
+
+
 class Sequence(Strict):
     """Raw values that a signal takes in turn, each held for ``hold`` transmissions. A multiplexer is one, too."""
 
@@ -57,6 +64,7 @@ class Message(Strict):
     counter: Counter | None = None
     crc: Crc | None = None
     nibble_sum: NibbleSum | None = None
+    byte_sum: ByteSum | None = None
     sequences: dict[str, Sequence] = {}
     period_ms: Annotated[float | None, Field(gt=0)] = None  # where the DBC has no GenMsgCycleTime
 
@@ -67,6 +75,7 @@ class SignalMap(Strict):
     signal: str
     sign: Literal[1, -1] = 1  # -1: this axle or sensor is mounted turned round
     values: dict[str, int] | None = None  # our value (a number, or an enumeration's label) -> raw value on the bus
+    received: bool = True  # false: sent, but not taken in, because another signal carries the same value more exactly
 
 
 class Bus(Strict):

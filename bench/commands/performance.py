@@ -1,0 +1,236 @@
+"""``e4hil performance``: the speed of loop and codecs beside what people use otherwise, as ratios of one run.
+
+Absolute times differ between machines and minutes; the ratios do not, since each pair is measured in turns.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.commands.console import output, progress
+from bench.rows import Row, as_json, bounded, failed, print_table
+from firmware_model.kernel import kernel
+
+ROUNDS = 7
+CODEC_LOOPS = 2_000_000
+REFERENCE_LOOPS = 3_000
+LOOP_SECONDS = 20.0
+MESSAGE = "TorqueRequest"  # 0x1D4
+
+
+def run(out: Path | None, json: bool) -> int:
+    """Measure and report; returns the number of rows that miss their target."""
+    if out:
+        from bench.commands.files import require_writable
+
+        require_writable(out)
+    title = "Speed, one core, one run"
+    rows: list[Row] = []
+    from rich.progress import Progress
+
+    with Progress(console=progress(), transient=True) as bar:
+        task = bar.add_task("measuring", total=3)
+        for part in (codec_rows, loop_rows, stepping_rows):
+            rows += part()
+            bar.advance(task)
+    print(as_json(title, rows)) if json else print_table(output(), title, rows)
+    if out:
+        from bench.report.html import write_report
+
+        write_report(out / "report.html", title, "e4hil performance", rows, [])
+    return len(failed(rows))
+
+
+def fastest(functions: dict[str, Callable[[], float]]) -> dict[str, float]:
+    """Median time of each function over rounds in which they take turns."""
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(ROUNDS):
+        for name, function in functions.items():
+            times[name].append(function())
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def timed(function: Callable[[], object], loops: int) -> float:
+    """Time [s] of one of ``loops`` calls that ``function`` makes."""
+    start = time.perf_counter()
+    function()
+    return (time.perf_counter() - start) / loops
+
+
+# --- codecs ---------------------------------------------------------------------------------------------------------------
+
+CODEC_LOOPS_TEXT = '''
+import numpy as np
+
+from firmware_model.kernel import kernel
+from {codecs} import *
+
+
+@kernel
+def encode_many(loops, values):
+    """Encode ``loops`` frames whose values change from one to the next."""
+    total = np.uint64(0)
+    for k in range(loops):
+        row = values[k & 63]
+        total ^= {encode}
+    return total
+
+
+@kernel
+def decode_many(loops, payloads):
+    """Decode ``loops`` frames that change from one to the next."""
+    total = 0.0
+    for k in range(loops):
+        values = decode_{codec}(payloads[k & 63])
+        total += {total}
+    return total
+'''
+
+
+def codec_rows() -> list[Row]:
+    """Compiled codec of an 8-signal frame beside cantools."""
+    import cantools.database
+
+    from hil.generated import import_generated, module_name
+    from hil.network.codegen import generate_codecs
+    from hil.network.database import LEAF_FOLDER, load_network
+
+    network = load_network("leaf_ze1")
+    message = next(message for message in network.messages if message.name == MESSAGE)
+    text = generate_codecs(network)
+    import_generated("codecs", text)
+    count = len(message.signals)
+    loops = import_generated(
+        "codec_loops",
+        CODEC_LOOPS_TEXT.format(
+            codecs=module_name("codecs", text),
+            codec=message.codec,
+            encode=f"encode_{message.codec}({', '.join(f'row[{k}]' for k in range(count))})",
+            total=" + ".join(f"values[{k}]" for k in range(count)),
+        ),
+    )
+    generator = np.random.default_rng(1)
+    raw = np.stack([generator.integers(s.raw_minimum, s.raw_maximum + 1, 64) for s in message.signals], axis=1)
+    values = np.array([[signal.physical(int(r)) for signal, r in zip(message.signals, row, strict=True)] for row in raw])
+    payloads = generator.integers(0, 2**63, 64).astype(np.uint64)
+    loops.encode_many(1, values)
+    loops.decode_many(1, payloads)
+
+    reference = cantools.database.load_file(LEAF_FOLDER / "ev.dbc").get_message_by_name(MESSAGE)
+    named = [dict(zip([signal.name for signal in message.signals], row, strict=True)) for row in values.tolist()]
+    data = [int(payload).to_bytes(8, "little") for payload in payloads]
+
+    def encode_by_cantools() -> None:
+        for k in range(REFERENCE_LOOPS):
+            reference.encode(named[k & 63])
+
+    def decode_by_cantools() -> None:
+        for k in range(REFERENCE_LOOPS):
+            reference.decode(data[k & 63], decode_choices=False)
+
+    measured = fastest(
+        {
+            "encode": lambda: timed(lambda: loops.encode_many(CODEC_LOOPS, values), CODEC_LOOPS),
+            "decode": lambda: timed(lambda: loops.decode_many(CODEC_LOOPS, payloads), CODEC_LOOPS),
+            "cantools encode": lambda: timed(encode_by_cantools, REFERENCE_LOOPS),
+            "cantools decode": lambda: timed(decode_by_cantools, REFERENCE_LOOPS),
+        }
+    )
+    note = f"0x1D4, {count} signals, inside a kernel"
+    rows = []
+    for what, limit in (("encode", 20.0), ("decode", 10.0)):
+        rows.append(bounded(f"codec: {what}", measured[what] * 1e9, "ns/frame", maximum=limit, note=note))
+        rows.append(Row(f"cantools: {what}", measured[f"cantools {what}"] * 1e9, "ns/frame"))
+        ratio = measured[f"cantools {what}"] / measured[what]
+        rows.append(bounded(f"codec against cantools: {what}", ratio, "times", minimum=300.0))
+    return rows
+
+
+# --- the whole loop ---------------------------------------------------------------------------------------------------------
+
+
+def loop_rows() -> list[Row]:
+    """Lockstep of car, controller and frames on three buses, as a multiple of real time."""
+    from bench.drive import Drive
+    from bench.scenarios import load_scenario
+    from bench.vehicles import load_vehicle
+    from hil.network.database import load_network
+
+    rows = []
+    for name in ("stop_and_go", "double_lane_change"):
+        vehicle = load_vehicle("leaf_twin_motor")
+        drive = Drive(load_network(vehicle.network), vehicle, load_scenario(name))
+        bench = drive.lockstep()
+        bench.advance(10.0)
+        measured = fastest({"loop": lambda bench=bench: timed(lambda: bench.advance(LOOP_SECONDS), 1)})  # type: ignore[misc]
+        rows.append(
+            bounded(
+                f"lockstep: {name}",
+                LOOP_SECONDS / measured["loop"],
+                "× real time",
+                minimum=300.0,
+                note=f"{measured['loop'] / LOOP_SECONDS * 1e3:.2f} µs a step of 1 ms: car, controller, three buses",
+            )
+        )
+    return rows
+
+
+# --- other ways to step a car --------------------------------------------------------------------------------------------
+
+
+def _single_track(x: Any, steer: float, force: float, dt: float) -> None:
+    """One Euler step of a linear single-track car: the state is speed, lateral speed, yaw rate, yaw, x, y."""
+    speed = max(x[0], 1.0)
+    front = 90e3 * (steer - (x[1] + 1.3 * x[2]) / speed)
+    rear = 110e3 * (-(x[1] - 1.4 * x[2]) / speed)
+    x[3] += dt * x[2]
+    x[4] += dt * (x[0] * np.cos(x[3]) - x[1] * np.sin(x[3]))
+    x[5] += dt * (x[0] * np.sin(x[3]) + x[1] * np.cos(x[3]))
+    x[0] += dt * (force - 0.45 * x[0] * x[0]) / 1900.0
+    x[1] += dt * ((front + rear) / 1900.0 - x[0] * x[2])
+    x[2] += dt * (1.3 * front - 1.4 * rear) / 3000.0
+
+
+single_track = kernel(_single_track)
+
+
+@kernel
+def single_track_many(x, steps):
+    """The same step, ``steps`` times inside compiled code."""
+    for k in range(steps):
+        single_track(x, 0.01 if k % 2000 < 1000 else -0.01, 500.0, 1e-3)
+
+
+def stepping_rows() -> list[Row]:
+    """What a step of a far simpler car (single-track, six states, no frames) costs when Python makes it."""
+    count = 20_000
+    state = np.array([20.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+    plain = getattr(single_track, "py_func", _single_track)
+
+    def loop(step: Callable[..., None], steps: int) -> Callable[[], None]:
+        def go() -> None:
+            x = state.copy()
+            for k in range(steps):
+                step(x, 0.01 if k % 2000 < 1000 else -0.01, 500.0, 1e-3)
+
+        return go
+
+    loop(single_track, 1)()
+    single_track_many(state.copy(), 1)
+    measured = fastest(
+        {
+            "plain": lambda: timed(loop(plain, count // 10), count // 10),
+            "from Python": lambda: timed(loop(single_track, count), count),
+            "inside": lambda: timed(lambda: single_track_many(state.copy(), 10 * count), 10 * count),
+        }
+    )
+    inside = measured["inside"]
+    return [
+        Row("single-track car, compiled loop", inside * 1e9, "ns/step"),
+        Row("single-track car, compiled step called from Python", measured["from Python"] / inside, "times as long", note="as f1tenth_gym steps"),
+        Row("single-track car, plain Python", measured["plain"] / inside, "times as long"),
+    ]
