@@ -216,7 +216,7 @@ class RealtimeBench:
         import_generated("codecs", codecs)
         text = generate_loops(network, [node.spec for node in nodes], module_name("codecs", codecs))
         module = import_generated("realtime", text)
-        self._nodes = [
+        self.nodes = [
             RealtimeNode(
                 network, node, getattr(module, f"loop_{node.spec.name}"), period=period, sample_every=sample_every, duration=duration
             )
@@ -227,7 +227,7 @@ class RealtimeBench:
 
     def compile(self) -> None:
         """Compile all loops, or load them from the cache."""
-        for node in self._nodes:
+        for node in self.nodes:
             node.compile()
 
     def chunks(self, duration: float, chunk: float) -> Iterator[Chunk]:
@@ -237,17 +237,17 @@ class RealtimeBench:
         """
         buses: list[list[Any]] = []
         try:
-            for _ in self._nodes:
+            for _ in self.nodes:
                 buses.append([open_bus(address) for address in self._addresses])
             origin = time.monotonic_ns() + START_DELAY
-            for node, own in zip(self._nodes, buses, strict=True):
+            for node, own in zip(self.nodes, buses, strict=True):
                 node.start(own, origin)
             end = origin + round(duration * 1e9)
             while (left := end - time.monotonic_ns()) > 0 and not self.errors:
                 time.sleep(min(chunk, left * 1e-9))
                 yield Chunk(new_frames(0), self._new_samples())
         finally:
-            for node in self._nodes:
+            for node in self.nodes:
                 node.stop()
             for bus in (bus for own in buses for bus in own):
                 bus.shutdown()
@@ -256,21 +256,21 @@ class RealtimeBench:
     @property
     def errors(self) -> list[str]:
         """What went wrong, in whole sentences."""
-        return [error for node in self._nodes for error in node.errors]
+        return [error for node in self.nodes for error in node.errors]
 
     @property
     def statistics(self) -> dict[str, Any]:
         """Loop statistics of each node."""
-        return {node.node.spec.name: node.statistics[0] for node in self._nodes}
+        return {node.node.spec.name: node.statistics[0] for node in self.nodes}
 
     def _frames(self) -> Any:
         """What each node received is what the others sent; together, by time, it is all that was on the buses."""
-        frames = np.concatenate([node.frames for node in self._nodes]).view(np.recarray)
+        frames = np.concatenate([node.frames for node in self.nodes]).view(np.recarray)
         return frames[np.argsort(frames.time, kind="stable")]
 
     def _new_samples(self) -> Any:
         """Samples since the last call: to each sample of the first node, the nearest in time of the others."""
-        taken = [node.samples for node in self._nodes]
+        taken = [node.samples for node in self.nodes]
         count = min(len(samples) for samples in taken)
         joined = np.zeros(max(0, count - self._taken), dtype=self._sample_type).view(np.recarray)
         first = taken[0][self._taken : count]

@@ -116,9 +116,16 @@ def advance_phase(dt, plant, commands, state, parameters):
     if state.settled_time >= parameters.settle_time or state.run_up_time > parameters.run_up_limit:
         state.phase = Phase.DRIVING
         state.scenario_time = 0.0
-        state.plant.body.x = 0.0
-        state.plant.body.y = 0.0
-        state.plant.body.yaw = 0.0
+        place_at_origin(state.plant.body)
+        place_at_origin(plant.body)
+
+
+@kernel
+def place_at_origin(body):
+    """Let the world's origin be where the car is."""
+    body.x = 0.0
+    body.y = 0.0
+    body.yaw = 0.0
 
 
 @kernel
@@ -132,7 +139,9 @@ def drive(dt, ready, sensors, plant, state, measurements, parameters, stimulus, 
     accelerator = look_up(stimulus, row, time, ACCELERATOR)
     brake = look_up(stimulus, row, time, BRAKE)
     steering = look_up(stimulus, row, time, STEERING)
-    speed = look_up(stimulus, row, time, SPEED) if scenario else parameters.start_speed
+    speed = look_up(stimulus, row, time, SPEED)
+    if not scenario:
+        speed = 0.0 if state.phase == Phase.STARTING else parameters.start_speed
     trend = slope(stimulus, row, SPEED) if scenario else 0.0
     hands, body = state.driver, plant.body
 

@@ -49,8 +49,8 @@ class Scenario:
     title: str
     duration: float  # [s] of the scenario's own time
     start_speed: float  # [m/s]
-    state_of_charge: float | None  # None: the vehicle's own
-    temperature: float | None  # [degC] of the pack; None: the vehicle's own
+    state_of_charge: float  # of the pack, at power-on
+    temperature: float  # [degC] of the pack
     stimulus: Any  # float64 (n, COLUMNS)
     path: Any  # float64 (n, 2) [m]; one row where no path is followed
     targets: dict[str, Target]

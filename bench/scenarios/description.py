@@ -18,8 +18,8 @@ class Start(Strict):
     """How the scenario begins: the car is brought to READY and to this speed first."""
 
     speed_kmh: Annotated[float, Field(ge=-20.0, le=250.0)] = 0.0
-    state_of_charge: Share | None = None
-    temperature: Annotated[float | None, Field(ge=-40.0, le=60.0)] = None
+    state_of_charge: Share = 0.93  # as in the recorded full-throttle drives of a LEAF e+
+    temperature: Annotated[float, Field(ge=-40.0, le=60.0)] = 25.0
 
 
 class Stimulus(Strict):

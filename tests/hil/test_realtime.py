@@ -1,0 +1,74 @@
+"""The real-time bench on python-can's virtual buses. No test judges timing: machines differ."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from small_network import CAR, CONTROLLER, write_small_network
+
+from hil import clock
+from hil.bus import BusAddress, parse_bus_address
+from hil.errors import UsageError
+from hil.network.database import load_network
+from hil.node import Node
+from hil.realtime import RealtimeBench
+
+pytestmark = pytest.mark.skipif(not clock.AVAILABLE, reason="the real-time loop needs Linux")
+
+
+def bench_on(folder: Path, address: str, duration: float) -> RealtimeBench:
+    network = load_network(str(write_small_network(folder)))
+    bench = RealtimeBench(network, [Node(CONTROLLER, network), Node(CAR, network)], [address], duration=duration)
+    bench.compile()
+    return bench
+
+
+def test_the_nodes_talk_over_a_virtual_bus_at_wall_clock_speed(tmp_path: Path) -> None:
+    before = threading.active_count()
+    bench = bench_on(tmp_path, "virtual:test_realtime", 0.6)
+    chunks = list(bench.chunks(0.6, 0.2))
+    assert bench.errors == []
+    frames = chunks[-1].frames
+    assert {int(frame.identifier) for frame in frames} == {0x1D4, 0x1DA}
+    assert len(frames) > 50  # 120 on an idle machine
+    controller = bench.nodes[0].node
+    assert controller.inputs["front"]["motor_speed"][0] == pytest.approx(100.0, abs=0.06)
+    assert controller.port["crc_errors"].sum() == 0
+    assert sum(len(chunk.samples) for chunk in chunks) > 20
+    statistics = bench.statistics["controller"]
+    assert statistics.periods + statistics.cycle_slips >= 500
+    assert threading.active_count() == before
+
+
+def test_leaving_early_stops_every_thread(tmp_path: Path) -> None:
+    before = threading.active_count()
+    bench = bench_on(tmp_path, "virtual:test_leaving", 30.0)
+    run = bench.chunks(30.0, 0.05)
+    next(run)
+    run.close()
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("virtual:front", BusAddress("virtual", "front")),
+        ("slcan:/dev/ttyACM0@500000", BusAddress("slcan", "/dev/ttyACM0", 500000)),
+        ("udp_multicast:239.74.163.2", BusAddress("udp_multicast", "239.74.163.2")),
+    ],
+)
+def test_bus_addresses_are_read(text: str, expected: BusAddress) -> None:
+    assert parse_bus_address(text) == expected
+    assert str(expected) == text
+
+
+@pytest.mark.parametrize("text", ["", "virtual", "virtual:", ":front", "slcan:/dev/ttyACM0@fast", "slcan:@500000"])
+def test_a_bus_address_of_wrong_form_says_what_is_expected(text: str) -> None:
+    with pytest.raises(UsageError, match=r"expected interface:channel\[@bitrate\]"):
+        parse_bus_address(text)
+
+
+def test_an_unknown_interface_lists_those_there_are(tmp_path: Path) -> None:
+    bench = bench_on(tmp_path, "carrier_pigeon:coop", 1.0)
+    with pytest.raises(UsageError, match=r'unknown interface "carrier_pigeon".*socketcan'):
+        next(bench.chunks(1.0, 0.1))
