@@ -7,7 +7,17 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from hil.captures.recording import EPOCH, LoggedFrame
-from hil.captures.text import ERROR, EXTENDED, REMOTE, TRANSMITTED, TextFormat, identify, match_line, nanoseconds
+from hil.captures.text import (
+    ERROR,
+    EXTENDED,
+    HIGHEST_EXTENDED,
+    REMOTE,
+    TRANSMITTED,
+    TextFormat,
+    identify,
+    match_line,
+    nanoseconds,
+)
 
 ERROR_BIT = 0x2000_0000  # of the identifier, in socketcan and its logs
 
@@ -74,7 +84,7 @@ def parse_untimed(line: str) -> LoggedFrame:
 def socketcan_identifier(text: str) -> tuple[int, int]:
     """Identifier and flags; socketcan writes three digits for a standard identifier, and error frames as identifiers."""
     if len(text) == 8 and int(text, 16) & ERROR_BIT:
-        return int(text, 16) & ~ERROR_BIT & 0x1FFF_FFFF, ERROR | EXTENDED
+        return int(text, 16) & HIGHEST_EXTENDED, ERROR | EXTENDED
     return identify(text, extended=len(text) > 3)
 
 

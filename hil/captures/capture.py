@@ -1,6 +1,6 @@
 """A capture, as it is handed to the user."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ class Capture:
 
     path: Path
     format: str  # name for the user
-    frames: Any  # recarray of hil.frames.FRAME, oldest first; bus is an index into channels
+    frames: Any = field(repr=False)  # recarray of hil.frames.FRAME, oldest first; bus is an index into channels
     channels: tuple[str, ...]  # as the file names them, in natural order
     notes: tuple[str, ...]  # whole sentences for the user: all that was left out, put right or assumed
     has_times: bool  # False: the file has none, and the frames are evenly spaced

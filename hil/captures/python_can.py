@@ -1,17 +1,14 @@
-"""The formats that python-can reads: ASC, TRC and its own CSV line by line, BLF and MF4 as a whole.
+"""The formats that python-can reads: ASC, TRC and its own CSV line by line, BLF (and MF4, for ``mf4``) as a whole.
 
 python-can is imported when such a file is read, and not before: the command line would wait for it at every start.
 """
 
-import gc
 import logging
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from io import BytesIO
 from itertools import takewhile
 from typing import Any
@@ -19,7 +16,6 @@ from warnings import catch_warnings, simplefilter
 
 from hil.captures.recording import LoggedFrame, Recording
 from hil.captures.text import ERROR, EXTENDED, HIGHEST_EXTENDED, REMOTE, TRANSMITTED
-from hil.errors import UsageError
 
 UNNAMED_CHANNEL = "0"
 LONGEST_HEADER = 50  # lines
@@ -53,15 +49,17 @@ TEXT_FORMATS = (
 )
 BLF = LibraryFormat("Vector BLF", "BLFReader", re.compile(rb"LOGG"), first_channel=1)
 MF4 = LibraryFormat("ASAM MF4", "MF4Reader", re.compile(rb"MDF     |UnFinMF "))
-BINARY_FORMATS = (BLF, MF4)
 
 
 class LineFeed:
-    """Lines as an open file that remembers where it is, and can give the header again to another reader."""
+    """Lines as an open file that remembers where it is, and can give the header again to another reader.
+
+    Blank lines are left out: some readers complain of them.
+    """
 
     def __init__(self, lines: list[str], library_format: LibraryFormat):
-        self.lines = lines
-        header = [line + "\n" for line in takewhile(library_format.header.match, lines[:LONGEST_HEADER])]
+        self.lines = lines[: max((number for number, line in enumerate(lines, start=1) if line.strip()), default=0)]
+        header = [line + "\n" for line in takewhile(library_format.header.match, self.lines[:LONGEST_HEADER])]
         self.number = len(header)  # of the line given last, from 1
         self.header = [*header, *library_format.end_of_header]
         self.replay = iter(self.header)
@@ -72,10 +70,16 @@ class LineFeed:
     def __next__(self) -> str:
         if (line := next(self.replay, None)) is not None:
             return line
-        if self.number == len(self.lines):
-            raise StopIteration
-        self.number += 1
-        return self.lines[self.number - 1] + "\n"
+        while not self.ended:
+            self.number += 1
+            if self.lines[self.number - 1].strip():
+                return self.lines[self.number - 1] + "\n"
+        raise StopIteration
+
+    @property
+    def ended(self) -> bool:
+        """Whether no line is left."""
+        return self.number >= len(self.lines)
 
     def restart(self) -> None:
         """Give the header again, then the lines after the one given last."""
@@ -90,11 +94,6 @@ def text_format(text: str) -> LibraryFormat | None:
     return next((known for known in TEXT_FORMATS if known.signature.match(text)), None)
 
 
-def binary_format(content: bytes) -> LibraryFormat | None:
-    """The format of python-can that these bytes have, if any."""
-    return next((known for known in BINARY_FORMATS if known.signature.match(content)), None)
-
-
 def read_text(library_format: LibraryFormat, lines: list[str]) -> Recording:
     """All frames of a text. A reader dies of a line it cannot read, so another goes on behind it."""
     import can
@@ -102,9 +101,9 @@ def read_text(library_format: LibraryFormat, lines: list[str]) -> Recording:
     recording = Recording()
     feed = LineFeed(lines, library_format)
     recording.distances = any(re.match(r"base\s+\w+\s+timestamps\s+relative", line, re.I) for line in feed.header)
-    with notes_of_libraries(recording):
+    with warnings_as_notes(recording):
         began_at = -1
-        while began_at < feed.number < len(lines):
+        while not feed.ended and began_at < feed.number:
             began_at = feed.number
             feed.restart()
             try:
@@ -113,7 +112,7 @@ def read_text(library_format: LibraryFormat, lines: list[str]) -> Recording:
             except Exception as error:  # what a reader raises depends on the bytes: there is no list of it
                 if feed.number == began_at:
                     recording.damage = reason(error)
-                elif lines[feed.number - 1].strip():
+                else:
                     recording.unreadable.append((feed.number, lines[feed.number - 1]))
     if lines[-1]:
         recording.leave_out_cut_line(len(lines), states_length=True)
@@ -121,16 +120,14 @@ def read_text(library_format: LibraryFormat, lines: list[str]) -> Recording:
 
 
 def read_binary(library_format: LibraryFormat, content: bytes) -> Recording:
-    """All frames up to the first damage. Raises UsageError if it is MF4 and asammdf is not installed."""
+    """All frames up to the first damage."""
     import can
 
-    if library_format is MF4 and find_spec("asammdf") is None:
-        raise UsageError("reading MF4 needs asammdf; install it with: pip install 'e4orce-hil[report]'")
     recording = Recording(place="frame")
     if library_format is BLF and BLF_ENDLESS_OBJECT.search(content):
         recording.damage = "an object of size zero"
         return recording
-    with notes_of_libraries(recording):
+    with warnings_as_notes(recording):
         try:
             with getattr(can, library_format.reader)(BytesIO(content)) as reader:
                 for number, message in enumerate(reader, start=1):
@@ -141,8 +138,6 @@ def read_binary(library_format: LibraryFormat, content: bytes) -> Recording:
         else:
             if missing > 0:
                 recording.damage = f"{missing} bytes are missing at its end"
-        if recording.damage:
-            gc.collect()  # asammdf fails once more when its half-built objects go: while nobody has to see it
     return recording
 
 
@@ -152,11 +147,11 @@ def to_frame(message: Any, first_channel: int) -> LoggedFrame:
     if not message.is_rx:
         flags |= TRANSMITTED
     if not 0 <= message.arbitration_id <= HIGHEST_EXTENDED:
-        raise ValueError(f"identifier {message.arbitration_id:X} has more than 29 bits")
+        raise ValueError(f"identifier {message.arbitration_id:X} is not of 29 bits")
     # A length code above 8 means 8 bytes in a classic frame.
     length = len(message.data) if message.is_fd or message.is_error_frame else min(message.dlc, 8)
     data = bytes(message.data[:length])
-    if len(data) < length and not message.is_remote_frame:
+    if length < 0 or (len(data) < length and not message.is_remote_frame):
         raise ValueError(f"{len(data)} bytes instead of {length}")
     # A float of seconds since 1970 resolves a quarter of a microsecond.
     time = round(message.timestamp * 1e6) * 1000
@@ -182,22 +177,19 @@ class MessageCounter(logging.Handler):
 
 
 @contextmanager
-def notes_of_libraries(recording: Recording) -> Iterator[None]:
-    """What python-can and asammdf log and warn of meanwhile becomes a note; nothing of it reaches the terminal."""
+def warnings_as_notes(recording: Recording) -> Iterator[None]:
+    """What python-can logs and warns of meanwhile becomes a note, and does not reach the terminal."""
     counter = MessageCounter()
-    loggers = [logging.getLogger("can"), logging.getLogger("asammdf")]
-    before = [(logger.handlers, logger.propagate) for logger in loggers]
-    for logger in loggers:
-        logger.handlers, logger.propagate = [counter], False  # asammdf comes with a handler that prints
-    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    logger = logging.getLogger("can")
+    propagate, logger.propagate = logger.propagate, False
+    logger.addHandler(counter)
     try:
         with catch_warnings(record=True) as warnings:
             simplefilter("always")
             yield
     finally:
-        sys.unraisablehook = hook
-        for logger, (handlers, propagate) in zip(loggers, before, strict=True):
-            logger.handlers, logger.propagate = handlers, propagate
+        logger.removeHandler(counter)
+        logger.propagate = propagate
     counter.messages.update(str(warning.message) for warning in warnings)
     if counter.messages:
         first, *others = counter.messages

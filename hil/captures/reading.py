@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hil.captures import candump, gvret, python_can
+from hil.captures import candump, gvret, mf4, python_can
 from hil.captures.capture import Capture
 from hil.captures.table import table_format
 from hil.captures.text import TextFormat, first_lines, read_lines
@@ -23,8 +23,10 @@ def read_capture(path: Path) -> Capture:
     Raises UsageError if there is no such file, if its format is not known, or if no frame in it can be read.
     """
     content = read_content(path)
-    if binary := python_can.binary_format(content):
-        return python_can.read_binary(binary, content).capture(path, binary.name)
+    if python_can.BLF.signature.match(content):
+        return python_can.read_binary(python_can.BLF, content).capture(path, python_can.BLF.name)
+    if python_can.MF4.signature.match(content):
+        return mf4.read_mf4(path, content).capture(path, python_can.MF4.name)
     text = decode(content)
     lines = text.split("\n")
     if library_format := python_can.text_format(text):
@@ -36,13 +38,13 @@ def read_capture(path: Path) -> Capture:
 
 def read_content(path: Path) -> bytes:
     """All bytes. Raises UsageError if it is no file, cannot be read, or is empty."""
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder; expected a CAN capture: {UNDERSTOOD}")
-    if not path.exists():
-        raise UsageError(f"{path}: there is no such file; expected a CAN capture: {UNDERSTOOD}")
-    if not path.is_file():
-        raise UsageError(f"{path} is a device or a pipe; expected a CAN capture in a file")
     try:
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder; expected a CAN capture: {UNDERSTOOD}")
+        if not path.exists():
+            raise UsageError(f"{path}: there is no such file; expected a CAN capture: {UNDERSTOOD}")
+        if not path.is_file():
+            raise UsageError(f"{path} is a device or a pipe; expected a CAN capture in a file")
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error

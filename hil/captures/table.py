@@ -26,8 +26,8 @@ USUAL = 0.9  # share of the rows a rule has to hold for, where columns are told 
 UNNAMED_CHANNEL = "0"
 
 NAMES = {
-    "identifier": {"id", "canid", "frameid", "msgid", "messageid", "identifier", "arbitrationid"},
-    "data": {"data", "databytes", "payload"},
+    "identifier": {"id", "canid", "frameid", "msgid", "messageid", "identifier", "arbitrationid", "idhex"},
+    "data": {"data", "databytes", "datahex", "payload"},
     "first_byte": {"d0", "d1", "b0", "b1", "byte0", "byte1", "data0", "data1"},
     "length": {"len", "length", "dlc", "datalength", "datalen"},
     "channel": {"ch", "channel", "canchannel", "bus"},
@@ -35,6 +35,7 @@ NAMES = {
     "type": {"type", "frametype"},
     "format": {"format", "frameformat"},
 }
+TIMES = {"t", "ts", "tms", "tus"}  # beside all names with "time" in them
 # [ns] The Greek letter is what case folding makes of the micro sign.
 UNITS = {"s": SECOND, "sec": SECOND, "ms": 1_000_000, "us": 1_000, "μs": 1_000, "ns": 1}
 LEAST_MICROSECONDS = 100  # frames of a 500 kbit/s bus are not closer together: smaller steps are milliseconds
@@ -107,7 +108,7 @@ def parse_row(cells: list[str], columns: Columns, time: TimeReader | None) -> Lo
     length = int(cells[columns.length], 16) if columns.length is not None else len(data)
     if "remote" in kinds or "rtr" in kinds:
         data, flags = b"", flags | REMOTE
-    elif len(data) < length:
+    if length < 0 or (len(data) < length and not flags & REMOTE):
         raise ValueError(f"{len(data)} bytes instead of {length}")
     return LoggedFrame(
         time=time.read(cells[columns.time]) if time and columns.time is not None else None,
@@ -137,7 +138,7 @@ def columns_by_name(rows: Rows) -> Columns | None:
         start = data if data is not None else first_byte
         if identifier is None or start is None:
             continue
-        time = time_column([at for at, name in enumerate(names) if "time" in name], rows[index + 1 :])
+        time = time_column([at for at, name in enumerate(names) if "time" in name or name in TIMES], rows[index + 1 :])
         return Columns(
             identifier=identifier,
             data=start,
@@ -155,8 +156,11 @@ def columns_by_name(rows: Rows) -> Columns | None:
 
 def columns_by_shape(rows: Rows) -> Columns | None:
     """The columns as their cells show them, if there is an identifier with 0x and a column of bytes right of it."""
+    heading = next((index for index, row in enumerate(rows) if any(map(PREFIXED_IDENTIFIER.fullmatch, row))), len(rows))
     width = Counter(len(row) for row in rows).most_common(1)[0][0]
-    table = [row for row in rows if len(row) == width]
+    table = [row for row in rows[heading:] if len(row) == width]
+    if not table:
+        return None
     cells = list(zip(*table, strict=True))
     counts = [[byte_count(cell) for cell in column] for column in cells]
     data = max(range(width), key=lambda at: (sum(counts[at]), at))
@@ -165,13 +169,12 @@ def columns_by_shape(rows: Rows) -> Columns | None:
         return None
     lengths = [[cell[-1:] == str(count) for cell, count in zip(column, counts[data], strict=True)] for column in cells]
     times = [[CLOCK.fullmatch(cell) or DECIMAL.fullmatch(cell) for cell in column] for column in cells]
-    is_frame = (len(row) == width and PREFIXED_IDENTIFIER.fullmatch(row[identifier]) for row in rows)
     return Columns(
         identifier=identifier,
         data=data,
         length=next((at for at in range(identifier + 1, data) if usual(lengths[at])), None),
         time=next((at for at in range(data) if usual(times[at])), None),
-        heading=next(index for index, frame in enumerate(is_frame) if frame),
+        heading=heading,
     )
 
 

@@ -49,10 +49,10 @@ def nanoseconds(text: str, unit: int = SECOND) -> int:
 
 
 def identify(text: str, extended: bool) -> tuple[int, int]:
-    """Identifier and flags of a hexadecimal identifier. Raises ValueError beyond 29 bits."""
+    """Identifier and flags of a hexadecimal identifier. Raises ValueError if it is not one of 29 bits."""
     identifier = int(text, 16)
-    if identifier > HIGHEST_EXTENDED:
-        raise ValueError(f"identifier {text} has more than 29 bits")
+    if not 0 <= identifier <= HIGHEST_EXTENDED:
+        raise ValueError(f"identifier {text} is not of 29 bits")
     return identifier, EXTENDED if extended or identifier > HIGHEST_STANDARD else 0
 
 
