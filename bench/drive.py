@@ -9,6 +9,8 @@ import numpy as np
 from bench.calibrating import calibration_of
 from bench.figures import FIGURES, figure_rows
 from bench.nodes.car import CarMeasurements, CarParameters, CarState, Phase
+from bench.plant.car import place
+from bench.plant.driver import acquaint
 from bench.rows import Row, bounded
 from bench.scenarios import Scenario
 from bench.vehicles import Vehicle
@@ -90,8 +92,8 @@ class Drive:
             inverter.fitted = int(axle.motor.envelope_torque.max() > 0.0)
         parameters.battery_controller.wide_frames = int(plant.battery.discharge_power_rated > LEAF_FIELDS_END)
         parameters.battery_controller.usable_power = 0.95 * plant.battery.discharge_power_rated
-        state.plant.battery.state_of_charge = self.scenario.state_of_charge
-        state.plant.battery.temperature = self.scenario.temperature
+        acquaint(parameters.plant, parameters.driver)
+        place(0.0, self.scenario.state_of_charge, self.scenario.temperature, state.plant, parameters.plant)
 
     def lockstep(self) -> Lockstep:
         """The two nodes in lockstep."""

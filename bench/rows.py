@@ -7,6 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 
+SMALLEST = 5e-4  # no figure here has a unit in which less than this means anything to people; JSON has every digit
+WIDE = 110  # [columns] from here on a terminal has room for the notes beside their rows
+
+
 @dataclass(frozen=True)
 class Row:
     """One figure of a result. ``passed`` is None where nothing is demanded of it."""
@@ -53,19 +57,35 @@ def format_value(value: float | str | None) -> str:
         return "–"
     if isinstance(value, str):
         return value
+    if abs(value) < SMALLEST:
+        return "0"
     if value == round(value) and abs(value) < 1e15:
         return f"{value:.0f}"
     return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
 def print_table(console: Any, title: str, rows: list[Row]) -> None:
-    """Print rows as a table on a rich console."""
+    """Print rows as a table on a rich console. On a narrow one, notes stand below the table."""
+    from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for heading, justify in (("figure", "left"), ("value", "right"), ("unit", "left"), ("target", "left"), ("", "left"), ("note", "left")):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    wide = console.width >= WIDE
+    table = Table(title=escape(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("figure", no_wrap=wide)
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("unit", no_wrap=True)
+    table.add_column("target")
+    table.add_column("", no_wrap=True)
+    if wide:
+        table.add_column("note", style="dim")
     for row in rows:
         verdict = "" if row.passed is None else "[green]pass[/]" if row.passed else "[bold red]FAIL[/]"
-        table.add_row(row.name, format_value(row.value), row.unit, row.target, verdict, row.note)
+        unit = "" if row.unit == "1" else row.unit
+        cells = [escape(row.name), escape(format_value(row.value)), unit, escape(row.target), verdict]
+        table.add_row(*cells, *([escape(row.note)] if wide else []))
     console.print(table)
+    if not wide:
+        for row in rows:
+            if row.note:
+                console.print(f"[dim]{escape(row.name)}: {escape(row.note)}[/]")

@@ -1,0 +1,199 @@
+"""The body: steering, planar motion, load transfer, road load."""
+
+from math import atan2, cos, sin, sqrt
+from typing import Any
+
+from bench.plant.numeric import flush, follow, parameter
+from firmware_model.kernel import kernel, real, record
+from firmware_model.kernel.math import GRAVITY, clamp
+
+SIDESLIP_LEAST_SPEED = 0.1  # [m/s] below it a sideslip angle means nothing
+
+
+@record
+class BodyParameters:
+    """Mass and geometry, steering, and the road load of a published coast-down.
+
+    The coast-down replaces separate rolling resistance, air drag and driveline drag: all three are in its three figures.
+    """
+
+    mass = parameter("kg", "mass of the car as driven", 100.0, 10e3)
+    yaw_inertia = parameter("kg m2", "moment of inertia about the vertical axis", 50.0, 50e3)
+    wheelbase = parameter("m", "distance between the axles", 1.0, 6.0)
+    front_axle_distance = parameter("m", "from the centre of gravity to the front axle", 0.3, 5.0)
+    centre_height = parameter("m", "height of the centre of gravity", 0.1, 2.0)
+    roll_stiffness_front = parameter("1", "front share of the roll stiffness", 0.0, 1.0)
+    load_transfer_time = parameter("s", "time constant of the load transfer", 5e-3, 1.0)
+    road_load_0 = parameter("N", "coast-down force at standstill, F0", 0.0, 5e3)
+    road_load_1 = parameter("N/(m/s)", "coast-down force over speed, F1", -100.0, 200.0)
+    road_load_2 = parameter("N/(m/s)2", "coast-down force over speed squared, F2", 0.0, 10.0)
+    road_load_fade_speed = parameter("m/s", "speed around which the road load fades to zero", 0.01, 1.0)
+    steering_ratio = parameter("1", "steering-wheel angle over mean road-wheel angle", 1.0, 40.0)
+    road_wheel_angle_limit = parameter("rad", "mean road-wheel angle at the end of the rack", 0.1, 0.8)
+    ackermann = parameter("1", "0: front wheels parallel; 1: their axes meet on the rear axle", 0.0, 1.0)
+
+
+@record
+class BodyState:
+    """What the body remembers. Speeds at the centre of gravity, in the car's axes."""
+
+    x = real("m", "position in the world, east")
+    y = real("m", "position in the world, north")
+    yaw = real("rad", "heading, from x to y")
+    longitudinal_speed = real("m/s", "speed forward")
+    lateral_speed = real("m/s", "speed to the left")
+    yaw_rate = real("rad/s", "yaw rate")
+    longitudinal_transfer = real("m/s2", "specific force forward that the springs have answered to")
+    lateral_transfer = real("m/s2", "specific force to the left that the springs have answered to")
+    steering_wheel_angle = real("rad", "steering-wheel angle")
+    distance = real("m", "distance driven; backwards counts too")
+
+
+@record
+class BodyMeasurements:
+    """What can be known about the motion."""
+
+    x = real("m", "position in the world, east")
+    y = real("m", "position in the world, north")
+    yaw = real("rad", "heading, from x to y")
+    longitudinal_speed = real("m/s", "speed forward at the centre of gravity")
+    lateral_speed = real("m/s", "speed to the left at the centre of gravity")
+    yaw_rate = real("rad/s", "yaw rate")
+    sideslip = real("rad", "sideslip angle at the centre of gravity; zero at standstill")
+    longitudinal_acceleration = real("m/s2", "acceleration forward at the centre of gravity")
+    lateral_acceleration = real("m/s2", "acceleration to the left at the centre of gravity")
+    longitudinal_specific_force = real("m/s2", "what an accelerometer reads: acceleration plus gravity along the slope")
+    yaw_acceleration = real("rad/s2", "yaw acceleration")
+    road_load = real("N", "coast-down force against the motion")
+    distance = real("m", "distance driven; backwards counts too")
+    steering_wheel_angle = real("rad", "steering-wheel angle")
+    steering_wheel_rate = real("rad/s", "rate of the steering-wheel angle")
+    road_wheel_angle = real("rad", "mean angle of the front wheels")
+    left_wheel_angle = real("rad", "angle of the front left wheel")
+    right_wheel_angle = real("rad", "angle of the front right wheel")
+
+
+@kernel
+def steer(dt: float, angle: float, track: float, body: Any, state: Any, measured: Any) -> None:
+    """Turn the front wheels, ``track`` [m] apart, to the steering-wheel ``angle`` [rad].
+
+    Ackermann geometry to second order: delta_l,r = delta +- delta^2 track / (2 wheelbase), within 0.01 rad up to 0.3 rad.
+    """
+    delta = clamp(angle / body.steering_ratio, -body.road_wheel_angle_limit, body.road_wheel_angle_limit)
+    spread = body.ackermann * delta * delta * track / (2.0 * body.wheelbase)
+    measured.steering_wheel_angle = angle
+    measured.steering_wheel_rate = (angle - state.steering_wheel_angle) / dt
+    state.steering_wheel_angle = angle
+    measured.road_wheel_angle = delta
+    measured.left_wheel_angle = delta + spread
+    measured.right_wheel_angle = delta - spread
+
+
+@kernel
+def move_hub(angle: float, x: float, y: float, state: Any, wheel: Any) -> None:
+    """Speed of a hub at ``x``, ``y`` [m] from the centre of gravity, along and across its wheel at ``angle`` [rad]."""
+    v_x = state.longitudinal_speed - state.yaw_rate * y
+    v_y = state.lateral_speed + state.yaw_rate * x
+    wheel.hub_speed_along = cos(angle) * v_x + sin(angle) * v_y
+    wheel.hub_speed_across = cos(angle) * v_y - sin(angle) * v_x
+
+
+@kernel
+def move_hubs(front_track: float, rear_track: float, body: Any, state: Any, measured: Any) -> None:
+    """Speeds of all hubs, from the motion of the body; ``measured`` is the whole car's."""
+    l_f = body.front_axle_distance
+    l_r = body.wheelbase - l_f
+    motion = measured.body
+    move_hub(motion.left_wheel_angle, l_f, 0.5 * front_track, state, measured.front.left)
+    move_hub(motion.right_wheel_angle, l_f, -0.5 * front_track, state, measured.front.right)
+    move_hub(0.0, -l_r, 0.5 * rear_track, state, measured.rear.left)
+    move_hub(0.0, -l_r, -0.5 * rear_track, state, measured.rear.right)
+
+
+@kernel
+def load_axle(load: float, transfer: float, axle: Any) -> None:
+    """Share the ``load`` [N] of an axle, of which ``transfer`` [N] wants to go from left to right; a wheel can lift."""
+    transfer = clamp(transfer, -0.5 * load, 0.5 * load)
+    axle.left.vertical_force = 0.5 * load - transfer
+    axle.right.vertical_force = 0.5 * load + transfer
+
+
+@kernel
+def load_wheels(grade: float, front_track: float, rear_track: float, body: Any, state: Any, measured: Any) -> None:
+    """Vertical force of all wheels: the weight on the slope ``grade`` [rad], and what the accelerations shift.
+
+    Moments about the contact points; the lateral one is shared by roll stiffness, both axles' roll centres on the ground.
+    """
+    weight = body.mass * GRAVITY * cos(grade)
+    moment = body.mass * body.centre_height
+    rear_share = body.front_axle_distance / body.wheelbase
+    rear = clamp(weight * rear_share + moment * state.longitudinal_transfer / body.wheelbase, 0.0, weight)
+    roll = moment * state.lateral_transfer
+    load_axle(weight - rear, body.roll_stiffness_front * roll / front_track, measured.front)
+    load_axle(rear, (1.0 - body.roll_stiffness_front) * roll / rear_track, measured.rear)
+
+
+@kernel
+def road_load(speed: float, body: Any) -> float:
+    """Coast-down force [N] along ``speed`` [m/s], F0 + F1 v + F2 v^2, as a smooth odd function."""
+    v = abs(speed)
+    sign = speed / sqrt(v * v + body.road_load_fade_speed * body.road_load_fade_speed)
+    return sign * (body.road_load_0 + v * (body.road_load_1 + v * body.road_load_2))
+
+
+@kernel
+def in_car_axes(angle: float, wheel: Any) -> tuple[float, float]:
+    """Force of a wheel at ``angle`` [rad] in the car's axes, forward and to the left [N]."""
+    f_x, f_y = wheel.longitudinal_force, wheel.lateral_force
+    return cos(angle) * f_x - sin(angle) * f_y, sin(angle) * f_x + cos(angle) * f_y
+
+
+@kernel
+def push(grade: float, front_track: float, rear_track: float, body: Any, state: Any, measured: Any) -> None:
+    """Accelerations from the forces of all wheels on a slope ``grade`` [rad]; ``measured`` is the whole car's."""
+    motion, rear = measured.body, measured.rear
+    x_fl, y_fl = in_car_axes(motion.left_wheel_angle, measured.front.left)
+    x_fr, y_fr = in_car_axes(motion.right_wheel_angle, measured.front.right)
+    x_rl, x_rr = rear.left.longitudinal_force, rear.right.longitudinal_force
+    y_f, y_r = y_fl + y_fr, rear.left.lateral_force + rear.right.lateral_force
+    l_f = body.front_axle_distance
+    l_r = body.wheelbase - l_f
+    yaw_moment = l_f * y_f - l_r * y_r + 0.5 * front_track * (x_fr - x_fl) + 0.5 * rear_track * (x_rr - x_rl)
+
+    motion.road_load = road_load(state.longitudinal_speed, body)
+    motion.longitudinal_specific_force = (x_fl + x_fr + x_rl + x_rr - motion.road_load) / body.mass
+    motion.longitudinal_acceleration = motion.longitudinal_specific_force - GRAVITY * sin(grade)
+    motion.lateral_acceleration = (y_f + y_r) / body.mass
+    motion.yaw_acceleration = yaw_moment / body.yaw_inertia
+
+
+@kernel
+def move(dt: float, body: Any, state: Any, motion: Any) -> None:
+    """Let the accelerations act for ``dt`` [s], on the speeds, the place, and the springs.
+
+    Semi-implicit: each speed is advanced with the latest of the others, which keeps the rotation of (v_x, v_y) bounded.
+    """
+    specific_x, a_y, rate = motion.longitudinal_specific_force, motion.lateral_acceleration, state.yaw_rate
+    state.longitudinal_transfer = follow(state.longitudinal_transfer, specific_x, body.load_transfer_time, dt)
+    state.lateral_transfer = follow(state.lateral_transfer, a_y, body.load_transfer_time, dt)
+    v_x = flush(state.longitudinal_speed + dt * (motion.longitudinal_acceleration + rate * state.lateral_speed))
+    v_y = flush(state.lateral_speed + dt * (a_y - rate * v_x))
+    state.longitudinal_speed, state.lateral_speed = v_x, v_y
+    state.yaw_rate = flush(rate + dt * motion.yaw_acceleration)
+    state.yaw += dt * state.yaw_rate
+    cos_psi, sin_psi = cos(state.yaw), sin(state.yaw)
+    state.x += dt * (cos_psi * v_x - sin_psi * v_y)
+    state.y += dt * (sin_psi * v_x + cos_psi * v_y)
+    state.distance += dt * sqrt(v_x * v_x + v_y * v_y)
+
+
+@kernel
+def report(state: Any, motion: Any) -> None:
+    """Note where the body is and how it moves."""
+    v_x, v_y = state.longitudinal_speed, state.lateral_speed
+    motion.x, motion.y, motion.yaw = state.x, state.y, state.yaw
+    motion.longitudinal_speed, motion.lateral_speed = v_x, v_y
+    motion.yaw_rate = state.yaw_rate
+    motion.distance = state.distance
+    moving = abs(v_x) + abs(v_y) > SIDESLIP_LEAST_SPEED
+    motion.sideslip = atan2(v_y, abs(v_x)) if moving else 0.0

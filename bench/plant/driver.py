@@ -1,0 +1,165 @@
+"""The driver: two pedals that hold a speed, and a steering wheel that follows a path."""
+
+from math import cos, hypot, sin
+from typing import Any
+
+from bench.plant.car import understeer_gradient
+from bench.plant.motor import ENVELOPE_POINTS
+from firmware_model.kernel import flag, integer, kernel, real, record
+from firmware_model.kernel.math import clamp, slew
+
+STANDSTILL = 0.3  # [m/s] slower than this, a driver who wants to stand just holds the brake
+
+
+@record
+class DriverParameters:
+    """How a driver drives, and what the driver knows of the car."""
+
+    proportional_gain = real("1/s", "acceleration wanted per speed that is missing", default=1.5, minimum=0.0, maximum=20.0)
+    integral_gain = real(
+        "1/s2", "growth of the acceleration wanted per speed that is missing", default=0.4, minimum=0.0, maximum=20.0
+    )
+    full_acceleration = real(
+        "m/s2", "acceleration with the accelerator floored, from standstill", default=4.5, minimum=0.5, maximum=15.0
+    )
+    full_specific_power = real(
+        "W/kg", "power over mass with the accelerator floored, at speed", default=85.0, minimum=5.0, maximum=1e3
+    )
+    full_deceleration = real("m/s2", "deceleration that the fully pressed brake adds", default=10.0, minimum=1.0, maximum=20.0)
+    lift_deceleration = real("m/s2", "deceleration with both pedals released", default=0.6, minimum=0.0, maximum=5.0)
+    pedal_hysteresis = real(
+        "m/s2", "deceleration that is tolerated before the foot goes to the brake", default=0.3, minimum=0.0, maximum=2.0
+    )
+    pedal_rate = real("1/s", "fastest movement of a pedal", default=4.0, minimum=0.1, maximum=50.0)
+    standing_brake = real("1", "brake pedal while standing", default=0.3, minimum=0.0, maximum=1.0)
+    preview_time = real("s", "how far ahead the driver looks", default=0.5, minimum=0.05, maximum=5.0)
+    preview_least_distance = real("m", "how far ahead the driver looks at least", default=3.0, minimum=0.5, maximum=50.0)
+    wheelbase = real("m", "distance between the axles", default=2.7, minimum=1.0, maximum=6.0)
+    understeer_gradient = real(
+        "rad/(m/s2)",
+        "road-wheel angle that each lateral acceleration needs in addition",
+        default=0.003,
+        minimum=-0.01,
+        maximum=0.02,
+    )
+    steering_ratio = real("1", "steering-wheel angle over road-wheel angle", default=17.0, minimum=1.0, maximum=40.0)
+    steering_limit = real("rad", "steering-wheel angle at the stop", default=10.0, minimum=1.0, maximum=30.0)
+    steering_rate = real("rad/s", "fastest movement of the steering wheel", default=14.0, minimum=0.1, maximum=50.0)
+
+
+@record
+class DriverState:
+    """What the driver does, and has to remember."""
+
+    accelerator = real("1", "accelerator pedal, 0 released to 1 floored", minimum=0.0, maximum=1.0)
+    brake = real("1", "brake pedal, 0 released to 1 fully pressed", minimum=0.0, maximum=1.0)
+    steering_wheel_angle = real("rad", "steering-wheel angle, positive to the left")
+    learnt_acceleration = real("m/s2", "integral of the speed error: slope, headwind, a weak car")
+    braking = flag("the foot is on the brake")
+    segment = integer("path segment that the car is at")
+
+
+@kernel
+def acquaint(parameters: Any, driver: Any) -> None:
+    """Tell the ``driver`` about the car of these ``parameters``: its geometry, and what its floored accelerator does."""
+    body = parameters.body
+    driver.wheelbase = body.wheelbase
+    driver.steering_ratio = body.steering_ratio
+    driver.steering_limit = body.steering_ratio * body.road_wheel_angle_limit
+    driver.understeer_gradient = understeer_gradient(parameters)
+    front_torque, front_power = peak(parameters.front.motor)
+    rear_torque, rear_power = peak(parameters.rear.motor)
+    force = (parameters.front.gear_ratio * front_torque + parameters.rear.gear_ratio * rear_torque) / parameters.tyre.radius
+    driver.full_acceleration = force / body.mass
+    driver.full_specific_power = min(front_power + rear_power, parameters.battery.discharge_power_rated) / body.mass
+
+
+@kernel
+def peak(motor: Any) -> tuple[float, float]:
+    """Highest torque [Nm] and highest power [W] of a motor's envelope."""
+    torque = power = 0.0
+    for i in range(ENVELOPE_POINTS):
+        torque = max(torque, motor.envelope_torque[i])
+        power = max(power, motor.envelope_torque[i] * motor.envelope_speed_step * i)
+    return torque, power
+
+
+@kernel
+def follow_speed(dt: float, target: float, target_acceleration: float, speed: float, driver: Any, state: Any) -> None:
+    """Move the pedals for ``dt`` [s] so that ``speed`` [m/s] becomes ``target`` [m/s], which changes by that [m/s2].
+
+    A PI controller with feed-forward wants an acceleration; the pedals are the inverse of what the driver knows of the
+    car. Both pedals meet at the lift-off deceleration, so that none is needed twice; changing over has a hysteresis.
+    """
+    if target < STANDSTILL and abs(speed) < STANDSTILL and target_acceleration <= 0.0:
+        state.learnt_acceleration = 0.0
+        state.braking = 1
+        press(dt, 0.0, driver.standing_brake, driver, state)
+        return
+    missing = target - speed
+    wanted = target_acceleration + driver.proportional_gain * missing + state.learnt_acceleration
+    full = min(driver.full_acceleration, driver.full_specific_power / max(speed, 1.0))
+    if -driver.full_deceleration < wanted < full:  # else the pedal is at its stop, and more of the same helps nobody
+        state.learnt_acceleration += dt * driver.integral_gain * missing
+
+    beyond_lift = wanted + driver.lift_deceleration
+    if beyond_lift < -driver.pedal_hysteresis:
+        state.braking = 1
+    elif beyond_lift > 0.0:
+        state.braking = 0
+    if state.braking:
+        press(dt, 0.0, -beyond_lift / driver.full_deceleration, driver, state)
+    else:
+        press(dt, beyond_lift / (full + driver.lift_deceleration), 0.0, driver, state)
+
+
+@kernel
+def press(dt: float, accelerator: float, brake: float, driver: Any, state: Any) -> None:
+    """Move both pedals towards where they should be [1], no faster than a foot, for ``dt`` [s]."""
+    state.accelerator = slew(state.accelerator, clamp(accelerator, 0.0, 1.0), driver.pedal_rate, driver.pedal_rate, dt)
+    state.brake = slew(state.brake, clamp(brake, 0.0, 1.0), driver.pedal_rate, driver.pedal_rate, dt)
+
+
+@kernel
+def locate(x: float, y: float, path: Any, state: Any) -> float:
+    """Move on to the segment of ``path`` (n, 2) [m] abreast of ``x``, ``y`` [m]; the way driven along it [m]."""
+    while True:
+        i = state.segment
+        e_x, e_y = path[i + 1, 0] - path[i, 0], path[i + 1, 1] - path[i, 1]
+        length = hypot(e_x, e_y)
+        along = ((x - path[i, 0]) * e_x + (y - path[i, 1]) * e_y) / length
+        if not along > length or i >= len(path) - 2:
+            return along
+        state.segment += 1
+
+
+@kernel
+def preview(along: float, distance: float, path: Any, segment: int) -> tuple[float, float]:
+    """Point [m] of ``path`` (n, 2), ``distance`` [m] ahead of ``along`` [m] on ``segment``; its end goes straight on."""
+    ahead = along + distance
+    i = segment
+    while True:
+        e_x, e_y = path[i + 1, 0] - path[i, 0], path[i + 1, 1] - path[i, 1]
+        length = hypot(e_x, e_y)
+        if not ahead > length or i >= len(path) - 2:
+            return path[i, 0] + ahead / length * e_x, path[i, 1] + ahead / length * e_y
+        ahead -= length
+        i += 1
+
+
+@kernel
+def follow_path(dt: float, x: float, y: float, yaw: float, speed: float, path: Any, driver: Any, state: Any) -> None:
+    """Turn the steering wheel for ``dt`` [s] so that the car at ``x``, ``y`` [m], ``yaw`` [rad] follows ``path`` (n, 2) [m].
+
+    Pure pursuit (Coulter, CMU-RI-TR-92-01): the circle through the car, along its heading, and through the preview point
+    has the curvature 2 y_p / d^2. Held against understeer, it takes the road-wheel angle (l + K v^2) times curvature.
+    """
+    along = locate(x, y, path, state)
+    distance = max(driver.preview_time * speed, driver.preview_least_distance)
+    p_x, p_y = preview(along, distance, path, state.segment)
+    d_x, d_y = p_x - x, p_y - y
+    across = cos(yaw) * d_y - sin(yaw) * d_x
+    curvature = 2.0 * across / (d_x * d_x + d_y * d_y)
+    delta = (driver.wheelbase + driver.understeer_gradient * speed * speed) * curvature
+    wanted = clamp(driver.steering_ratio * delta, -driver.steering_limit, driver.steering_limit)
+    state.steering_wheel_angle = slew(state.steering_wheel_angle, wanted, driver.steering_rate, driver.steering_rate, dt)

@@ -1,0 +1,112 @@
+"""The body against coast-down figures, the bicycle model and static equilibrium."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plant_rig import COMPILED, GRAVITY, Rig, needs_compiler
+
+from bench.plant import body, car
+
+
+@needs_compiler
+def test_coast_down_returns_the_published_coefficients():
+    rig = Rig(speed=40.0)
+    speeds, dt = [], 0.05
+    while rig.speed > 2.0:
+        rig.run(dt)
+        speeds.append(rig.speed)
+    speeds = np.array(speeds[20:])
+    force = -np.gradient(speeds, dt) * (rig.parameters.body.mass[0] + rig.rotational_mass())
+    f_2, f_1, f_0 = np.polyfit(speeds[1:-1], force[1:-1], 2)
+    assert (f_0, f_1, f_2) == pytest.approx((135.05, 3.1851, 0.43537), rel=0.01)
+
+
+def test_road_load_is_odd_and_fades_at_standstill():
+    parameters = Rig().parameters.body[0]
+    assert body.road_load(0.0, parameters) == 0.0
+    assert body.road_load(20.0, parameters) == pytest.approx(135.05 + 3.1851 * 20 + 0.43537 * 400, rel=1e-4)
+    for speed in (0.01, 0.3, 30.0):
+        assert body.road_load(-speed, parameters) == -body.road_load(speed, parameters)
+
+
+@settings(max_examples=200 if COMPILED else 30, deadline=None)
+@given(longitudinal=st.floats(-15, 15), lateral=st.floats(-15, 15), grade=st.floats(-0.3, 0.3), share=st.floats(0, 1))
+def test_vertical_forces_sum_to_the_weight_and_never_pull(longitudinal, lateral, grade, share):
+    rig = Rig()
+    parameters, state = rig.parameters.body[0], rig.state.body[0]
+    parameters.roll_stiffness_front = share
+    state.longitudinal_transfer, state.lateral_transfer = longitudinal, lateral
+    body.load_wheels(grade, 1.54, 1.555, parameters, state, rig.measured[0])
+    loads = [float(wheel.vertical_force[0]) for wheel in rig.wheels]
+    assert sum(loads) == pytest.approx(parameters.mass * GRAVITY * math.cos(grade), rel=1e-12)
+    assert min(loads) >= 0.0
+
+
+def test_load_moves_to_the_rear_in_acceleration_and_to_the_right_in_a_left_turn():
+    rig = Rig()
+    state, parameters = rig.state.body[0], rig.parameters.body[0]
+    state.longitudinal_transfer, state.lateral_transfer = 3.0, 4.0
+    body.load_wheels(0.0, 1.54, 1.555, parameters, state, rig.measured[0])
+    front_left, front_right, rear_left, rear_right = (float(wheel.vertical_force[0]) for wheel in rig.wheels)
+    moment = parameters.mass * parameters.centre_height
+    static_rear = parameters.mass * GRAVITY * 0.44
+    assert rear_left + rear_right == pytest.approx(static_rear + moment * 3.0 / 2.7)
+    rolling = 0.5 * (front_right - front_left) * 1.54 + 0.5 * (rear_right - rear_left) * 1.555
+    assert rolling == pytest.approx(moment * 4.0)
+
+
+def test_front_wheels_follow_ackermann_within_a_hundredth_of_a_radian_and_the_rack_ends():
+    rig = Rig()
+    parameters, measured = rig.parameters.body[0], rig.measured.body[0]
+    parameters.ackermann = 1.0
+    for delta in (-0.3, 0.1, 0.3):
+        body.steer(1e-3, 17.0 * delta, 1.54, parameters, rig.state.body[0], measured)
+        for angle, side in ((measured.left_wheel_angle, 1.0), (measured.right_wheel_angle, -1.0)):
+            exact = math.atan(1.0 / (1.0 / math.tan(delta) - side * 1.54 / (2 * 2.7)))
+            assert angle == pytest.approx(exact, abs=0.01)
+    body.steer(1e-3, 100.0, 1.54, parameters, rig.state.body[0], measured)
+    assert measured.road_wheel_angle == parameters.road_wheel_angle_limit
+
+
+def test_steering_rate_is_the_change_of_the_angle():
+    rig = Rig()
+    rig.demands.steering_wheel_angle = 0.01
+    rig.run(1e-3)
+    assert rig.measured.body.steering_wheel_rate[0] == pytest.approx(10.0)
+    rig.run(1e-3)
+    assert rig.measured.body.steering_wheel_rate[0] == 0.0
+
+
+@needs_compiler
+@pytest.mark.parametrize("vehicle", ["leaf_plus", "leaf_twin_motor"])
+@pytest.mark.parametrize("speed", [10.0, 20.0, 30.0])
+def test_gentle_cornering_has_the_bicycle_models_understeer_gradient(vehicle, speed):
+    rig = Rig(vehicle, speed)
+    rig.demands.steering_wheel_angle = 0.1
+    for _ in range(100):
+        rig.demands.front.motor_torque = 15.0 + 80.0 * (speed - rig.speed)
+        rig.run(0.1)
+    motion = rig.measured.body[0]
+    radius = motion.longitudinal_speed / motion.yaw_rate
+    gradient = (motion.road_wheel_angle - 2.7 / radius) / motion.lateral_acceleration
+    assert gradient == pytest.approx(car.understeer_gradient(rig.parameters[0]), rel=0.03)
+
+
+@needs_compiler
+def test_hard_cornering_ends_in_understeer_at_the_limit_of_friction():
+    rig = Rig(speed=25.0)
+    rig.demands.steering_wheel_angle = 3.0
+    rig.demands.front.motor_torque = 60.0
+    rig.run(4.0)
+    assert 6.5 < rig.measured.body.lateral_acceleration[0] < 1.05 * GRAVITY
+    assert rig.measured.front.left.friction_used[0] > 0.95 > rig.measured.rear.left.friction_used[0]
+
+
+def test_sideslip_is_measured_from_the_nose():
+    rig = Rig(speed=10.0)
+    rig.state.body.lateral_speed = 1.0
+    rig.run(1e-3)
+    assert rig.measured.body.sideslip[0] == pytest.approx(math.atan2(1.0, 10.0), abs=0.01)
