@@ -25,7 +25,7 @@ RUN = '''
 def run(ticks, step, every, clock, wire_array, queues, outbox, log, samples, {arrays}):
     """Advance everything by ``ticks`` steps of ``step`` [ns]; a sample every ``every`` ticks.
 
-    ``clock`` holds time [ns] and number of ticks; the run goes on where the last one stopped. Returns frames logged and samples taken.
+    ``clock`` holds time [ns] and ticks until the next sample; the run goes on where the last one stopped. Returns frames logged and samples taken.
     """
     dt = step * 1e-9
     wire = wire_array[0]
@@ -40,17 +40,17 @@ def run(ticks, step, every, clock, wire_array, queues, outbox, log, samples, {ar
             while next_frame(wire, queues, bus, now, arrived):
                 frame = arrived[0]
 {deliver}
-                if logged < len(log):
-                    log[logged] = frame
+                log[logged] = frame
                 logged += 1
         count = 0
 {ticks}
         for k in range(count):
             submit(wire, queues, outbox[k])
-        if clock[1] % every == 0 and sampled < len(samples):
+        clock[1] -= 1
+        if clock[1] < 0:
+            clock[1] = every - 1
 {sample}
             sampled += 1
-        clock[1] += 1
     return logged, sampled
 '''
 
@@ -110,6 +110,9 @@ class Lockstep:
         self._queues = new_queues(len(network.buses))
         self._outbox = new_frames(OUTBOX + 1)
         self._sample_type = sample_type(nodes)
+        # No more frames than the schedule has can reach the log, but for those that wait on the wire when a stretch begins.
+        self._frame_rate = sum(1e9 / message.message.period for bus in network.buses for message in bus.messages)
+        self._log = new_frames(0)
 
     def compile(self) -> None:
         """Compile everything, or load it from the cache, without moving time."""
@@ -123,16 +126,17 @@ class Lockstep:
     def advance(self, duration: float) -> Chunk:
         """Run for ``duration`` [s] and return the frames and samples of that stretch."""
         ticks = round(duration * 1e9 / self.step)
-        # A bus cannot carry more than its bitrate: the log never overflows.
-        most = int(sum(duration * bus.bitrate / 44 for bus in self.network.buses)) + 64 * len(self.network.buses)
-        log = new_frames(most)
+        most = int(duration * self._frame_rate) + 1000
+        if len(self._log) < most:
+            self._log = new_frames(most)
+        log = self._log
         samples = np.zeros(ticks // self.sample_every + 1, dtype=self._sample_type).view(np.recarray)
         arrays = [array for node in self.nodes for array in node.arrays]
         logged, sampled = self._run(
             ticks, self.step, self.sample_every, self._clock, self.wire, self._queues, self._outbox, log, samples, *arrays
         )
-        frames = log[:logged].copy()
-        return Chunk(frames[np.argsort(frames.time, kind="stable")], samples[:sampled].copy())
+        frames = log[np.argsort(log.time[:logged], kind="stable")]
+        return Chunk(frames, samples[:sampled])
 
     def chunks(self, duration: float, chunk: float) -> Iterator[Chunk]:
         """Run for ``duration`` [s] in stretches of ``chunk`` [s], so that somebody can look on."""

@@ -13,8 +13,8 @@ import numpy as np
 
 from bench.nodes import stimulus as columns
 from firmware_model.signals import Gear
+from hil import toml_files
 from hil.errors import UsageError
-from hil.network.database import first_error, read_toml, unknown
 
 FOLDER = Path(__file__).parent
 GEARS = {"P": Gear.PARK, "R": Gear.REVERSE, "N": Gear.NEUTRAL, "D": Gear.DRIVE, "B": Gear.BRAKE}
@@ -58,7 +58,7 @@ class Scenario:
 
 def list_scenarios() -> list[tuple[str, str]]:
     """Name and title of every scenario that comes with the product."""
-    return [(path.stem, str(read_toml(path)["title"])) for path in sorted(FOLDER.glob("*.toml"))]
+    return [(name, str(toml_files.read(FOLDER / f"{name}.toml")["title"])) for name in toml_files.names(FOLDER)]
 
 
 def load_scenario(name_or_path: str) -> Scenario:
@@ -66,11 +66,11 @@ def load_scenario(name_or_path: str) -> Scenario:
 
     Raises UsageError, in one line, that names file, key and what was expected.
     """
-    path = _find(name_or_path)
+    path = toml_files.find("scenario", name_or_path, FOLDER, also=(".csv",))
     if path.suffix == ".csv":
         content: dict[str, Any] = {"title": f"stimulus from {path.name}", "stimulus": {"csv": path.name}}
     else:
-        content = read_toml(path)
+        content = toml_files.read(path)
     description = _validate(path, content)
     table = _stimulus(path, description.stimulus)
     duration = description.duration or float(table[-1, columns.TIME])
@@ -91,18 +91,6 @@ def load_scenario(name_or_path: str) -> Scenario:
     )
 
 
-def _find(name_or_path: str) -> Path:
-    names = [name for name, _ in list_scenarios()]
-    if name_or_path in names:
-        return FOLDER / f"{name_or_path}.toml"
-    path = Path(name_or_path)
-    if path.suffix in (".toml", ".csv"):
-        if not path.is_file():
-            raise UsageError(f"scenario {path}: no such file")
-        return path
-    raise UsageError(unknown("scenario", name_or_path, names).replace("a .toml file", "a .toml or .csv file"))
-
-
 def _validate(path: Path, content: dict[str, Any]) -> Any:
     from pydantic import ValidationError
 
@@ -111,7 +99,7 @@ def _validate(path: Path, content: dict[str, Any]) -> Any:
     try:
         return ScenarioDescription.model_validate(content)
     except ValidationError as error:
-        raise UsageError(f"{path}: {first_error(error)}") from error
+        raise UsageError(f"{path}: {toml_files.first_error(error)}") from error
 
 
 def _stimulus(path: Path, description: Any) -> Any:

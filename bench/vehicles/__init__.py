@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.vehicles.files import CELLS, VEHICLES, find, names, parse
+from bench.vehicles.files import CELLS, VEHICLES
+from hil.toml_files import find, names, read
 from hil.errors import UsageError
 
 # Of the LEAF's two packs, 410 kg with three cells in parallel and 303 kg with two
@@ -29,7 +30,7 @@ class Vehicle:
 
 def list_vehicles() -> list[tuple[str, str]]:
     """Names and titles of the cars that come with the bench."""
-    return [(name, parse(VEHICLES / f"{name}.toml")["title"]) for name in names(VEHICLES)]
+    return [(name, read(VEHICLES / f"{name}.toml")["title"]) for name in names(VEHICLES)]
 
 
 def list_chemistries() -> list[str]:
@@ -41,7 +42,7 @@ def load_vehicle(name_or_path: str | Path) -> Vehicle:
     """The car of that name, or of that TOML file. Raises UsageError if it is unknown or wrong."""
     from bench.vehicles import reading  # brings the compiler with it, which a mere list does not need
 
-    path = find(str(name_or_path), VEHICLES, Path.cwd(), "vehicle")
+    path = find("vehicle", str(name_or_path), VEHICLES)
     header, content = reading.read_vehicle(path)
     parameters = reading.PARAMETERS.new()
     reading.fill(parameters, content)
@@ -66,7 +67,7 @@ def with_pack(
     parameters = vehicle.parameters.copy()
     body, pack = parameters[0].body, parameters[0].battery
     if chemistry is not None:
-        path = find(chemistry, CELLS, Path.cwd(), "chemistry")
+        path = find("chemistry", chemistry, CELLS)
         reading.fill(pack.cell, reading.read_component(path, "cell", reading.CELL))
     if parallel is not None:
         if parallel < 1:

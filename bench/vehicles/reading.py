@@ -7,9 +7,10 @@ import numpy as np
 
 from bench.plant import battery, car
 from bench.vehicles.checking import check, check_curves
-from bench.vehicles.files import COMPONENTS, VEHICLES, find, names, parse
+from bench.vehicles.files import COMPONENTS, VEHICLES
 from firmware_model.kernel import Record
 from hil.errors import UsageError
+from hil.toml_files import find, names, read
 
 # The decorator turns these classes into records, which mypy does not see.
 PARAMETERS = cast(Record, car.Parameters)
@@ -27,7 +28,7 @@ class Header(NamedTuple):
 
 def read_vehicle(path: Path, above: tuple[Path, ...] = ()) -> tuple[Header, dict[str, Any]]:
     """Header and complete content of a vehicle's file; ``above`` are the files that rest on it. Raises UsageError."""
-    own = parse(path)
+    own = read(path)
     network = DEFAULT_NETWORK
     below: dict[str, Any] = {}
     base = pop_text(path, own, "base", "")
@@ -45,7 +46,7 @@ def read_vehicle(path: Path, above: tuple[Path, ...] = ()) -> tuple[Header, dict
 
 def read_component(path: Path, kind: str, record: Record, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Complete content of a component's file, a block ``record`` of that kind. Raises UsageError."""
-    own = parse(path)
+    own = read(path)
     below: dict[str, Any] = {}
     base = pop_text(path, own, "base", "")
     if base:
@@ -57,7 +58,7 @@ def read_component(path: Path, kind: str, record: Record, above: tuple[Path, ...
 
 def find_base(path: Path, base: str, folder: Path, kind: str, above: tuple[Path, ...]) -> Path:
     """The file that ``path`` rests on. Raises UsageError if it is unknown, or rests on ``path`` itself."""
-    found = find(base, folder, path.parent, kind)
+    found = find(kind, base, folder, beside=path.parent)
     if found.resolve() in [each.resolve() for each in (*above, path)]:
         raise UsageError(f"{path}: base: expected another {kind}, got {base!r}, which rests on this one")
     return found
@@ -86,14 +87,14 @@ def complete(path: Path, own: dict[str, Any], below: dict[str, Any], record: Rec
 def complete_block(path: Path, key: str, own: Any, below: dict[str, Any], record: Record) -> dict[str, Any]:
     """One block: a table over the one ``below`` or over its own base, or the name of a component."""
     if key in COMPONENTS and isinstance(own, str):
-        return read_component(find(own, COMPONENTS[key], path.parent, key), key, record)
+        return read_component(find(key, own, COMPONENTS[key], beside=path.parent), key, record)
     if not isinstance(own, dict):
         wanted = f"a table or one of: {', '.join(names(COMPONENTS[key]))}" if key in COMPONENTS else "a table"
         raise UsageError(f"{path}: {key}: expected {wanted}, got {own!r}")
     own = dict(own)
     if key in COMPONENTS and "base" in own:
         base = pop_text(path, own, "base", "")
-        below = read_component(find(base, COMPONENTS[key], path.parent, key), key, record)
+        below = read_component(find(key, base, COMPONENTS[key], beside=path.parent), key, record)
     return complete(path, own, below, record)
 
 

@@ -4,8 +4,6 @@ The result is plain data (no cantools object survives), from which :mod:`hil.net
 compiled code.
 """
 
-import difflib
-import tomllib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +13,13 @@ from pydantic import ValidationError
 
 from firmware_model.kernel import Field
 from firmware_model.signals import Inputs, Outputs
+from hil import toml_files
 from hil.errors import UsageError
 from hil.network.description import CONTROLLER_ROLE, Bus, ByteSum, Counter, Crc, Description, NibbleSum, Sequence, SignalMap
 from hil.network.units import factor_to_si
 
 LEAF_FOLDER = Path(__file__).parent / "leaf"
+NETWORKS = "leaf_*.toml"  # leaf.toml is what they share, not one of them
 INVALID = "invalid"  # the description that marks a raw value in a DBC value table as "no value"
 WIDEST_SIGNAL = 52  # [bit] what a double carries without loss
 
@@ -169,7 +169,7 @@ class Network:
 
 def list_networks() -> list[tuple[str, str]]:
     """Name and title of the networks that come with the product."""
-    return [(path.stem, str(_read_toml(path)["title"])) for path in sorted(LEAF_FOLDER.glob("leaf_*.toml"))]
+    return [(name, str(_read_toml(LEAF_FOLDER / f"{name}.toml")["title"])) for name in toml_files.names(LEAF_FOLDER, NETWORKS)]
 
 
 def load_network(name_or_path: str) -> Network:
@@ -177,12 +177,12 @@ def load_network(name_or_path: str) -> Network:
 
     Raises UsageError, in one line, for anything that is missing, unreadable or does not fit.
     """
-    path = find_network(name_or_path)
+    path = toml_files.find("network", name_or_path, LEAF_FOLDER, pattern=NETWORKS)
     content = _read_toml(path)
     try:
         description = Description.model_validate(content)
     except ValidationError as error:
-        raise UsageError(f"{path}: {first_error(error)}") from error
+        raise UsageError(f"{path}: {toml_files.first_error(error)}") from error
     names = dict.fromkeys(file for bus in description.bus.values() for file in bus.dbc)
     files = {file: _load_file(path.parent / file, path, description) for file in names}
     _number_codecs(files)
@@ -195,68 +195,15 @@ def load_network(name_or_path: str) -> Network:
     return Network(path.stem, description.title, description.generation, buses, questions)
 
 
-def find_network(name_or_path: str) -> Path:
-    """The TOML file of a name or path. Raises UsageError with what there is, if there is no such network."""
-    names = [path.stem for path in sorted(LEAF_FOLDER.glob("leaf_*.toml"))]
-    if name_or_path in names:
-        return LEAF_FOLDER / f"{name_or_path}.toml"
-    path = Path(name_or_path)
-    if path.suffix == ".toml":
-        if not path.is_file():
-            raise UsageError(f"network {path}: no such file")
-        return path
-    raise UsageError(unknown("network", name_or_path, names))
-
-
-def unknown(kind: str, name: str, known: list[str]) -> str:
-    """One line about a name that is not known: what there is, and what was probably meant."""
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f', did you mean "{close[0]}"?' if close else ""
-    return f'unknown {kind} "{name}"{hint}; there are: {", ".join(known)}; or the path of a .toml file'
-
-
-def first_error(error: ValidationError) -> str:
-    """The first of pydantic's errors as one line: the key, what is wrong, and what was given."""
-    details = error.errors()
-    detail = details[0]
-    key = ".".join(str(part) for part in detail["loc"]) or "the file"
-    given = f" (given: {detail['input']!r})" if not isinstance(detail["input"], dict) else ""
-    more = f"; and {len(details) - 1} more" if len(details) > 1 else ""
-    return f"{key}: {detail['msg']}{given}{more}"
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """The content of a TOML file. Raises UsageError with the place of a mistake."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: no such file") from error
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: is not a text file in UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: is not valid TOML: {error}") from error
-
-
-def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
-    """``overlay`` laid over ``base``: tables merge key by key, anything else is replaced."""
-    result = dict(base)
-    for key, value in overlay.items():
-        below = result.get(key)
-        result[key] = merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-    return result
-
-
 def _read_toml(path: Path) -> dict[str, Any]:
     """A network's TOML with the file that its ``base`` names (relative to it) beneath."""
-    content = read_toml(path)
+    content = toml_files.read(path)
     base = content.pop("base", None)
     if base is None:
         return content
     if not isinstance(base, str) or (path.parent / base).resolve() == path.resolve():
         raise UsageError(f"{path}: base: the name of another TOML file was expected (given: {base!r})")
-    return merge(_read_toml(path.parent / base), content)
+    return toml_files.merge(_read_toml(path.parent / base), content)
 
 
 def _load_file(dbc: Path, path: Path, description: Description) -> dict[str, Message]:
@@ -460,8 +407,7 @@ def _find_field(record: Any, path: str, where: str) -> Field:
         return record.field(path)
     except KeyError:
         paths = [known for known, _ in record.fields()]
-        close = difflib.get_close_matches(path, paths, n=1)
-        hint = f', did you mean "{close[0]}"?' if close else ""
+        hint = toml_files.closest(path, paths)
         raise UsageError(f'{where}: the controller\'s {record.name} have no signal "{path}"{hint}') from None
 
 

@@ -94,7 +94,7 @@ def test_component_may_be_a_file_of_the_user(write):
         ("[front]\nmotor = 3", ["motor", "a table or one of", "em57_160kw"]),
         ("[front]\nmotor.base = 3", ["base", "a text", "got 3"]),
         ("title = 3", ["title", "a text", "got 3"]),
-        ("[body", ["expected TOML"]),
+        ("[body", ["is not valid TOML"]),
     ],
 )
 def test_wrong_file_is_told_by_file_key_expectation_and_finding(write, text, words):
@@ -129,8 +129,10 @@ def test_files_that_rest_on_each_other_are_told(write):
 
 
 def test_unknown_vehicle_is_told_with_the_known_ones_and_the_closest():
-    assert message_of("leaf_plu") == f"unknown vehicle 'leaf_plu', did you mean leaf_plus? known: {', '.join(VEHICLES)}"
-    assert message_of("zeppelin") == f"unknown vehicle 'zeppelin', known: {', '.join(VEHICLES)}"
+    assert message_of("leaf_plu") == (
+        f'unknown vehicle "leaf_plu", did you mean "leaf_plus"; there are: {", ".join(VEHICLES)}; or give the path of a file'
+    )
+    assert message_of("zeppelin").startswith('unknown vehicle "zeppelin"; there are: leaf_')
     assert "no such file" in message_of("nowhere/mine.toml")
 
 
@@ -165,7 +167,7 @@ def test_rated_power_of_another_pack_may_be_given_and_nothing_else_changes_by_it
     vehicle = load_vehicle("leaf_twin_motor")
     assert with_pack(vehicle, parallel=2, discharge_power_rated=150e3).parameters.battery.discharge_power_rated[0] == 150e3
     assert np.array_equal(with_pack(vehicle).parameters, vehicle.parameters)
-    with pytest.raises(UsageError, match="unknown chemistry 'lfq', did you mean lfp"):
+    with pytest.raises(UsageError, match='unknown chemistry "lfq", did you mean "lfp"'):
         with_pack(vehicle, chemistry="lfq")
     with pytest.raises(UsageError, match="parallel"):
         with_pack(vehicle, parallel=0)
