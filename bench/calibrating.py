@@ -1,7 +1,7 @@
 """The calibration of the controller for a car: what its data sheet says, put into the controller's table.
 
-A control unit is calibrated with the nominal data of its car; it does not know the car that is really there. Values that a data sheet
-does not hold keep their defaults of :mod:`firmware_model.calibration`.
+A control unit is calibrated with the nominal data of its car; it does not know the car that is really there. Values that a data
+sheet does not hold keep their defaults of :mod:`firmware_model.calibration`.
 """
 
 from typing import Any
@@ -10,6 +10,8 @@ import numpy as np
 
 from bench.vehicles import Vehicle
 from firmware_model.calibration import Calibration
+
+PULSE = 10.0  # [s] for which the pack resistance of the calibration table holds
 
 VEHICLE_VALUES = {
     "mass": "mass",
@@ -33,7 +35,7 @@ def calibration_of(vehicle: Vehicle) -> Any:
     controller.vehicle.rear_track = car.rear.track
     _put_axle(controller.front, car.front, car.tyre)
     _put_axle(controller.rear, car.rear, car.tyre)
-    controller.discharge_limiter.cell_count = car.battery.series
+    _put_pack(controller.discharge_limiter, car.battery)
     return calibration
 
 
@@ -50,3 +52,25 @@ def _put_axle(controller: Any, axle: Any, tyre: Any) -> None:
         controller.motor_torque_max = motor.envelope_torque.max()
         controller.motor_power_max = (motor.envelope_torque * speeds).max()
         controller.motor_speed_max = speeds[driving].max()
+
+
+def _put_pack(limiter: Any, pack: Any) -> None:
+    """Data of the pack: how its cells are wired, what they may be asked for, and the resistance to begin with."""
+    cell = pack.cell
+    limiter.cell_count = pack.series
+    limiter.cell_voltage_min = cell.voltage_min
+    limiter.cell_voltage_max = cell.voltage_max
+    limiter.discharge_current_max = pack.parallel * cell.discharge_current_max
+    limiter.charge_current_max = pack.parallel * cell.charge_current_max
+    # The most that current and full charge allow: where charge and temperature do not derate, another constraint binds first.
+    limiter.power_full = limiter.discharge_current_max * pack.series * cell.open_circuit_voltage[-1]
+    scale = pack.series / pack.parallel * _pulse_resistance(cell) / limiter.resistance
+    for key in ("resistance", "resistance_min", "resistance_max"):
+        limiter[key] *= scale
+
+
+def _pulse_resistance(cell: Any) -> float:
+    """Resistance [Ohm] of a cell after a pulse of PULSE [s], at 25 degC and mid charge."""
+    fast = cell.resistance_1 * (1.0 - np.exp(-PULSE / cell.time_constant_1))
+    slow = cell.resistance_2 * (1.0 - np.exp(-PULSE / cell.time_constant_2))
+    return float(cell.resistance_0 + fast + slow)

@@ -11,7 +11,8 @@ from hil.errors import UsageError
 
 app = typer.Typer(
     name="e4hil",
-    help="Hardware-in-the-loop bench for a twin-motor electric drive: Nissan's e-4ORCE controller and its battery discharge limiter, over CAN.",
+    help="Hardware-in-the-loop bench for a twin-motor electric drive:\n"
+    "Nissan's e-4ORCE controller and its battery discharge limiter, over CAN.",
     epilog="Start with:  e4hil drive launch --out out/launch",
     no_args_is_help=True,
     add_completion=False,
@@ -21,7 +22,9 @@ app = typer.Typer(
 study = typer.Typer(no_args_is_help=True, help="Answer a question by many drives.")
 app.add_typer(study, name="study")
 
-OutOption = Annotated[Path | None, typer.Option("--out", help="Folder for the report, the measurement and the frames.", metavar="DIR")]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="Folder for the report, the measurement and the frames.", metavar="DIR")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with status 1 if a row misses its target.")]
 VehicleOption = Annotated[
@@ -41,20 +44,26 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def common(
-    show_version: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Options that come before the command."""
 
 
 @app.command()
 def drive(
-    scenario: Annotated[str, typer.Argument(help="Scenario by name (see: e4hil scenarios), or the path of a TOML or CSV.")] = "launch",
+    scenario: Annotated[
+        str, typer.Argument(help="Scenario by name (see: e4hil scenarios), or the path of a TOML or CSV.")
+    ] = "launch",
     vehicle: VehicleOption = "leaf_twin_motor",
     network: NetworkOption = None,
     duration: Annotated[
         float | None, typer.Option("--duration", help="Length of the scenario [s], instead of its own.", min=0.1, metavar="S")
     ] = None,
-    realtime: Annotated[bool, typer.Option("--realtime", help="At wall-clock speed on python-can virtual buses (Linux).")] = False,
+    realtime: Annotated[
+        bool, typer.Option("--realtime", help="At wall-clock speed on python-can virtual buses (Linux).")
+    ] = False,
     out: OutOption = None,
     json: JsonOption = False,
     strict: StrictOption = False,
@@ -64,7 +73,13 @@ def drive(
     Without options the twin-motor LEAF of 2019 accelerates to its top speed. By default both nodes run in lockstep, hundreds of
     times faster than real time, with the same result to the bit at every run.
 
-    Examples:  e4hil drive step_steer --out out/steer      e4hil drive my_pedal.csv --vehicle leaf_plus      e4hil drive --realtime --duration 5
+    For example:
+
+    e4hil drive step_steer --out out/steer
+
+    e4hil drive my_pedal.csv --vehicle leaf_plus
+
+    e4hil drive --realtime --duration 5
     """
     from bench.commands.drive import run
 
@@ -76,7 +91,11 @@ def replay(
     capture: Annotated[Path, typer.Argument(help="Recording of a real car: GVRET, SavvyCAN, candump, BLF, ASC, TRC, MF4 …")],
     bus_config: Annotated[
         list[str] | None,
-        typer.Option("--bus-config", help="Which bus of the network a channel of the recording is, for example can0=front.", metavar="CHANNEL=BUS"),
+        typer.Option(
+            "--bus-config",
+            help="Which bus of the network a channel of the recording is, for example can0=front.",
+            metavar="CHANNEL=BUS",
+        ),
     ] = None,
     vehicle: VehicleOption = "leaf_plus",
     network: NetworkOption = None,
@@ -86,7 +105,8 @@ def replay(
 ) -> None:
     """Read a recording of a real car and show what the controller and its battery limiter make of it.
 
-    The recorded torque request is the driver's demand; limiter, torque path and monitor run on it. What has no input reads "no input".
+    The recorded torque request is the driver's demand; limiter, torque path and monitor run on it. What has no input reads
+    "no input".
     """
     from bench.commands.replay import run
 

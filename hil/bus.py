@@ -44,7 +44,7 @@ def open_bus(address: BusAddress) -> Any:
     if address.interface not in can.VALID_INTERFACES:
         known = ", ".join(sorted(can.VALID_INTERFACES))
         raise UsageError(f'bus "{address}": unknown interface "{address.interface}"; python-can has: {known}')
-    options = {"bitrate": address.bitrate} if address.bitrate else {}
+    options: dict[str, Any] = {"bitrate": address.bitrate} if address.bitrate else {}
     try:
         return can.Bus(interface=address.interface, channel=address.channel, **options)
     except (can.CanError, OSError, ImportError, ValueError) as error:
@@ -106,9 +106,7 @@ class BusSession:
             now = time.monotonic_ns() - self._origin
             payload = payload_from_bytes(bytes(message.data))
             flags = int(FrameFlags.EXTENDED) if message.is_extended_id else 0
-            push_values(
-                control, storage, now, np.uint64(payload), message.arbitration_id, self._index, message.dlc, flags
-            )
+            push_values(control, storage, now, np.uint64(payload), message.arbitration_id, self._index, message.dlc, flags)
             self.received.append((now, payload, message.arbitration_id, message.dlc, flags))
 
     def _send(self) -> None:

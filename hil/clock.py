@@ -1,6 +1,7 @@
 """The monotonic clock and sleeping until an absolute time, from compiled code that never touches Python."""
 
 import sys
+from typing import Any
 
 import numpy as np
 from numba import types
@@ -13,8 +14,9 @@ TIMER_ABSTIME = 1
 # clock_nanosleep with an absolute deadline is what keeps the grid free of drift; macOS and Windows do not have it.
 AVAILABLE = sys.platform == "linux"
 
-_clock_gettime = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.uintp))
-_clock_nanosleep = types.ExternalFunction("clock_nanosleep", types.int32(types.int32, types.int32, types.uintp, types.uintp))
+# numba's own annotations do not know that such a function can be called.
+_clock_gettime: Any = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.uintp))
+_clock_nanosleep: Any = types.ExternalFunction("clock_nanosleep", types.int32(types.int32, types.int32, types.uintp, types.uintp))
 
 
 @kernel

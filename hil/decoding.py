@@ -91,13 +91,12 @@ def _decode_message(codecs: Any, message: Message, frames: Any) -> dict[str, Ser
     times = frames["time"] * NANO
     rows = [decode_payload(payload) for payload in frames["payload"]]
     columns = np.array(rows, dtype=np.float64).reshape(len(rows), len(message.signals)).T
-    selector = columns[message.position(message.multiplexer)] if message.multiplexer else None
     signals = {}
     for signal, values in zip(message.signals, columns, strict=True):
-        sent: Any = slice(None)
+        sent = np.full(len(rows), True)
         if signal.multiplexer_ids and message.multiplexer:
-            multiplexer = message.signal(message.multiplexer)
-            sent = np.isin(selector, [multiplexer.physical(number) for number in signal.multiplexer_ids])
+            chosen = [message.signal(message.multiplexer).physical(number) for number in signal.multiplexer_ids]
+            sent = np.isin(columns[message.position(message.multiplexer)], chosen)
         signals[signal.name] = Series(times[sent], values[sent], signal.unit)
     return signals
 

@@ -6,9 +6,9 @@ had; so each text becomes a file named by its hash, and is registered in ``sys.m
 
 import hashlib
 import importlib.util
-import os
 import sys
 import tempfile
+from pathlib import Path
 from types import ModuleType
 
 from firmware_model.kernel.jit import CACHE_DIRECTORY
@@ -36,7 +36,7 @@ def import_generated(kind: str, text: str) -> ModuleType:
             # Two processes may write the same text at once: each its own file, and the last rename wins.
             with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".part", delete=False, encoding="utf-8") as file:
                 file.write(text)
-            os.replace(file.name, path)
+            Path(file.name).replace(path)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}; set E4HIL_CACHE_DIR to a folder that can be written") from error
     spec = importlib.util.spec_from_file_location(name, path)

@@ -1,7 +1,7 @@
 """All nodes and their buses in one compiled run: deterministic, far faster than real time.
 
-In each tick every bus first delivers the frames that are complete by now, then every node takes one step, then the frames that are
-due join the queues of their buses. A value therefore needs at least one tick from node to node, as on a real bus.
+In each tick every bus first delivers the frames that are complete by now, then every node takes one step, then the frames that
+are due join the queues of their buses. A value therefore needs at least one tick from node to node, as on a real bus.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,8 @@ RUN = '''
 def run(ticks, step, every, clock, wire_array, queues, outbox, log, samples, {arrays}):
     """Advance everything by ``ticks`` steps of ``step`` [ns]; a sample every ``every`` ticks.
 
-    ``clock`` holds time [ns] and ticks until the next sample; the run goes on where the last one stopped. Returns frames logged and samples taken.
+    ``clock`` holds time [ns] and ticks until the next sample; the run goes on where the last one stopped.
+    Returns the numbers of frames logged and of samples taken.
     """
     dt = step * 1e-9
     wire = wire_array[0]

@@ -1,8 +1,8 @@
 """A node on CAN: frames in, one step, frames out; the same compiled function in every mode.
 
-A node's step is known here only by its dotted name. This module writes the glue that joins steps to the codecs of a network: a
-plain Python module of kernels in the cache directory. So ``hil`` runs nodes of ``bench`` without importing it, and numba can cache
-the result.
+A node's step is known here only by its dotted name. This module writes the glue that joins steps to the codecs of a network:
+a plain Python module of kernels in the cache directory. So ``hil`` runs nodes of ``bench`` without importing it, and numba can
+cache the result.
 
 Every node holds two records of :mod:`firmware_model.signals`. The controller receives ``Inputs`` and sends ``Outputs``; the rest
 of the car receives ``Outputs`` and sends ``Inputs``.
@@ -240,8 +240,9 @@ def _store(mapping: Mapping, message: Message, record: str) -> list[str]:
     indent = "    "
     lines = []
     if mapping.signal.multiplexer_ids and message.multiplexer:
-        physical = message.signal(message.multiplexer).physical
-        chosen = " or ".join(f"s_{message.multiplexer} == {physical(number)!r}" for number in mapping.signal.multiplexer_ids)
+        selector = message.signal(message.multiplexer)
+        values = [selector.physical(number) for number in mapping.signal.multiplexer_ids]
+        chosen = " or ".join(f"s_{message.multiplexer} == {value!r}" for value in values)
         lines.append(f"    if {chosen}:")
         indent = "        "
     if mapping.values is not None:
@@ -294,9 +295,9 @@ def _refresh(network: Network, spec: NodeSpec) -> str:
 
 def _transmit(network: Network, spec: NodeSpec) -> Iterator[str]:
     messages = sent_messages(spec, network)
-    for index, message in messages:
-        yield from _sequence_tables(message)
-        yield _compose(network, spec, index, message)
+    for index, bus_message in messages:
+        yield from _sequence_tables(bus_message)
+        yield _compose(network, spec, index, bus_message)
     lines = [
         "@kernel",
         f"def transmit_{spec.name}(now, inputs, outputs, port, outbox, count):",

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from firmware_model.kernel import integer, kernel, record
+from firmware_model.kernel import integer, record
 from hil import clock
 from hil.bus import BusSession, open_bus, parse_bus_address
 from hil.errors import UsageError
@@ -43,8 +43,8 @@ class LoopStatistics:
 
 LOOP = '''
 @kernel
-def loop_{name}(origin, period, every, control, statistics_array, samples, receive_control, receive_storage, send_control, send_storage,
-                incoming, outbox, timespec, {arrays}):
+def loop_{name}(origin, period, every, control, statistics_array, samples, receive_control, receive_storage,
+                send_control, send_storage, incoming, outbox, timespec, {arrays}):
     """Run the node every ``period`` [ns] from ``origin`` [ns, CLOCK_MONOTONIC] until asked to stop."""
     dt = period * 1e-9
     statistics = statistics_array[0]
@@ -191,7 +191,6 @@ class RealtimeNode:
         )
 
 
-
 class RealtimeBench:
     """Several nodes in one process on buses that python-can opens, at wall-clock speed."""
 
@@ -218,7 +217,12 @@ class RealtimeBench:
         module = import_generated("realtime", text)
         self.nodes = [
             RealtimeNode(
-                network, node, getattr(module, f"loop_{node.spec.name}"), period=period, sample_every=sample_every, duration=duration
+                network,
+                node,
+                getattr(module, f"loop_{node.spec.name}"),
+                period=period,
+                sample_every=sample_every,
+                duration=duration,
             )
             for node in nodes
         ]

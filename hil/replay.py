@@ -29,7 +29,7 @@ def run(
     frames, step, every, samples, inputs_array, requests_array, outputs_array, state_array, measurements_array, parameters_array,
     received_array, requested_array,
 ):
-    """Feed ``frames`` (oldest first) to the controller, one step of ``step`` [ns] after the other; returns the number of samples."""
+    """Feed ``frames`` (oldest first) to the controller, one step of ``step`` [ns] after the other; returns the samples."""
     dt = step * 1e-9
     inputs, requests, outputs = inputs_array[0], requests_array[0], outputs_array[0]
     state, measurements, parameters = state_array[0], measurements_array[0], parameters_array[0]

@@ -25,8 +25,7 @@ def new_rings(count: int, capacity: int) -> tuple[Any, Any]:
     return np.zeros((count, CONTROL_WORDS), dtype=np.int64), np.zeros((count, capacity), dtype=FRAME).view(np.recarray)
 
 
-@intrinsic
-def load_acquire(typing_context: Any, address: Any) -> Any:
+def _load_acquire(typing_context: Any, address: Any) -> Any:
     """The 64-bit word at ``address``, and all that was written before it was released."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -36,8 +35,7 @@ def load_acquire(typing_context: Any, address: Any) -> Any:
     return types.int64(types.uintp), generate
 
 
-@intrinsic
-def store_release(typing_context: Any, address: Any, value: Any) -> Any:
+def _store_release(typing_context: Any, address: Any, value: Any) -> Any:
     """Write the 64-bit word at ``address``, after all that was written before."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -46,6 +44,11 @@ def store_release(typing_context: Any, address: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.uintp, types.int64), generate
+
+
+# Called without the typing context, which numba adds; its annotations do not say so.
+load_acquire: Any = intrinsic(_load_acquire)
+store_release: Any = intrinsic(_store_release)
 
 
 @kernel

@@ -17,7 +17,9 @@ def names(folder: Path, pattern: str = "*.toml") -> list[str]:
     return sorted(path.stem for path in folder.glob(pattern))
 
 
-def find(kind: str, name: str, folder: Path, *, pattern: str = "*.toml", beside: Path | None = None, also: tuple[str, ...] = ()) -> Path:
+def find(
+    kind: str, name: str, folder: Path, *, pattern: str = "*.toml", beside: Path | None = None, also: tuple[str, ...] = ()
+) -> Path:
     """The file of that name in ``folder``, or of that path (seen from ``beside``, else from where the user is).
 
     Raises UsageError if it is neither: what there is, and what was probably meant. ``also`` are suffixes other than ``.toml``.

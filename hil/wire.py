@@ -1,8 +1,8 @@
 """A CAN bus between nodes in lockstep: arbitration by identifier, and the time that a frame takes.
 
-Frames wait in a queue per bus until the bus is free; then the lowest identifier goes first. The time of a frame on the
-wire is that of the longest stuffing its length allows (47 + 8n bits and one stuff bit in four of the 34 + 8n that are stuffed), so that the
-bus is never faster than a real one.
+Frames wait in a queue per bus until the bus is free; then the lowest identifier goes first. The time of a frame on the wire is
+that of the longest stuffing its length allows (47 + 8n bits, and one stuff bit in four of the 34 + 8n that are stuffed), so that
+the bus is never faster than a real one.
 """
 
 import numpy as np

@@ -70,4 +70,6 @@ def describe(plant, parameters, report):
     report.failsafe_status = 1 if plant.remaining_energy < parameters.turtle_energy else 0
     report.limit_reason = 0
     if limited:
-        report.limit_reason = 3 if plant.temperature_highest > parameters.hot else 4 if plant.temperature_lowest < parameters.cold else 1
+        report.limit_reason = (
+            3 if plant.temperature_highest > parameters.hot else 4 if plant.temperature_lowest < parameters.cold else 1
+        )

@@ -7,7 +7,19 @@ from bench.nodes import battery_controller, chassis, inverter
 from bench.nodes.battery_controller import BatteryControllerParameters, BatteryControllerState
 from bench.nodes.chassis import ChassisParameters
 from bench.nodes.inverter import InverterParameters, InverterState
-from bench.nodes.stimulus import ACCELERATOR, BRAKE, FRICTION_LEFT, FRICTION_RIGHT, GEAR, GRADE, SPEED, STEERING, find_row, look_up, slope
+from bench.nodes.stimulus import (
+    ACCELERATOR,
+    BRAKE,
+    FRICTION_LEFT,
+    FRICTION_RIGHT,
+    GEAR,
+    GRADE,
+    SPEED,
+    STEERING,
+    find_row,
+    look_up,
+    slope,
+)
 from bench.plant import car, driver
 from firmware_model.kernel import choice, integer, kernel, real, record
 from firmware_model.signals import Gear
@@ -102,7 +114,7 @@ def step(dt, sensors, commands, state, measurements, parameters, stimulus, path)
 
 @kernel
 def advance_phase(dt, plant, commands, state, parameters):
-    """Begin the scenario once the car is READY in its gear and holds the first speed; the place where that happens is its origin."""
+    """Begin the scenario once the car is READY in its gear and holds the first speed; where that happens is its origin."""
     if state.phase == Phase.DRIVING:
         state.scenario_time += dt
         return
@@ -165,7 +177,8 @@ def drive(dt, ready, sensors, plant, state, measurements, parameters, stimulus, 
     sensors.pedals.brake = hands.brake
     sensors.pedals.power_switch = 1
     # The shifter leaves P when the car is READY and the brake is held, as the car demands it.
-    sensors.pedals.gear = int(stimulus[row, GEAR]) if ready and hands.brake > 0.1 or state.phase != Phase.STARTING else Gear.PARK
+    may_shift = (ready and hands.brake > 0.1) or state.phase != Phase.STARTING
+    sensors.pedals.gear = int(stimulus[row, GEAR]) if may_shift else Gear.PARK
 
 
 @kernel

@@ -8,8 +8,12 @@ class ChassisParameters:
     """The brake actuator's own rules."""
 
     request_timeout = real("s", "silence of the brake request after which the pedal acts by itself", default=0.1, minimum=0.02)
-    pedal_torque_front = real("Nm", "brake torque of one front wheel at full pedal, without the controller", default=2000.0, minimum=0.0)
-    pedal_torque_rear = real("Nm", "brake torque of one rear wheel at full pedal, without the controller", default=1000.0, minimum=0.0)
+    pedal_torque_front = real(
+        "Nm", "brake torque of one front wheel at full pedal, without the controller", default=2000.0, minimum=0.0
+    )
+    pedal_torque_rear = real(
+        "Nm", "brake torque of one rear wheel at full pedal, without the controller", default=1000.0, minimum=0.0
+    )
 
 
 @kernel

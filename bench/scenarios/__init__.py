@@ -183,7 +183,8 @@ def _check_stimulus(where: str, table: Any) -> None:
             number = int(np.argmax(wrong))
             factor = COLUMNS[name][1]
             raise UsageError(
-                f"{where}: {name}: {low / factor:g} to {high / factor:g} was expected, value {number + 1} is {values[number] / factor:g}"
+                f"{where}: {name}: {low / factor:g} to {high / factor:g} was expected, "
+                f"value {number + 1} is {values[number] / factor:g}"
             )
     pedals = np.isnan(table[:, columns.ACCELERATOR]) & np.isnan(table[:, columns.BRAKE])
     if np.any(pedals & np.isnan(table[:, columns.SPEED])):

@@ -238,7 +238,10 @@ def _join_files(path: Path, name: str, files: dict[str, dict[str, Message]]) -> 
     homes: dict[int | str, str] = {}
     for file, messages in files.items():
         for message in messages.values():
-            for key, text in ((message.identifier, f"identifier 0x{message.identifier:X}"), (message.name, f"message {message.name}")):
+            for key, text in (
+                (message.identifier, f"identifier 0x{message.identifier:X}"),
+                (message.name, f"message {message.name}"),
+            ):
                 if key in homes:
                     raise UsageError(f"{path}: bus.{name}.dbc: {text} is in {homes[key]} and in {file}")
                 homes[key] = file
@@ -334,7 +337,9 @@ def _check_protection(where: str, message: Message) -> None:
         width = 4 if check is message.nibble_sum else 8
         lowest = signal.start - width + 1 if signal.big_endian else signal.start
         if signal.length != width or lowest % width:
-            raise UsageError(f"{where}: signal {signal.name}: a check value must be one whole {'nibble' if width == 4 else 'byte'}")
+            raise UsageError(
+                f"{where}: signal {signal.name}: a check value must be one whole {'nibble' if width == 4 else 'byte'}"
+            )
     for name in [message.counter.signal] if message.counter else []:
         if (message.signal(name).factor, message.signal(name).offset) != (1.0, 0.0):
             raise UsageError(f"{where}: signal {name}: a counter must have factor 1 and offset 0")
@@ -355,12 +360,15 @@ def _load_bus(path: Path, name: str, index: int, bus: Bus, messages: dict[str, M
     for table, keys in (("signals", bus.signals), ("links", bus.links)):
         for key in keys:
             if key not in present:
-                raise UsageError(f"{where}.{table}.{key}: no role on this bus sends such a message; there are {', '.join(present)}")
+                raise UsageError(
+                    f"{where}.{table}.{key}: no role on this bus sends such a message; there are {', '.join(present)}"
+                )
     loaded = []
     for message in sorted(present.values(), key=lambda message: message.identifier):
         if message.period <= 0:
             raise UsageError(
-                f"{where}: message {message.name} has no period; give GenMsgCycleTime in the DBC or message.{message.name}.period_ms"
+                f"{where}: message {message.name} has no period; "
+                f"give GenMsgCycleTime in the DBC or message.{message.name}.period_ms"
             )
         role = bus.roles[message.sender]
         record = Outputs if role == CONTROLLER_ROLE else Inputs

@@ -112,5 +112,5 @@ def test_a_mistake_in_a_csv_names_the_line(tmp_path: Path, mistake: str) -> None
 
 
 def test_an_unknown_scenario_lists_those_there_are_and_guesses() -> None:
-    with pytest.raises(UsageError, match='did you mean "launch".*step_steer'):
+    with pytest.raises(UsageError, match=r'did you mean "launch".*step_steer'):
         load_scenario("lunch")

@@ -161,6 +161,7 @@ def crc_bit_by_bit(data: bytes, polynomial: int, initial: int, final_xor: int) -
     return value ^ final_xor
 
 
+@settings(deadline=None)
 @given(
     data=st.binary(min_size=2, max_size=8),
     polynomial=st.integers(1, 255),

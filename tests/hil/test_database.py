@@ -29,7 +29,10 @@ TOML_MISTAKES = {
     "text that is no TOML": (('title = "small"', "title = "), "not valid TOML"),
     "a DBC that is not there": (('"small.dbc"', '"large.dbc"'), "large.dbc does not exist"),
     "a signal that the DBC lacks": (("Speed =", "Velocity ="), "no signal Velocity in Status; it has"),
-    "a message that the DBC lacks": (("Status = { Speed", "Stature = { Speed"), "Stature: no role on this bus sends such a message"),
+    "a message that the DBC lacks": (
+        ("Status = { Speed", "Stature = { Speed"),
+        "Stature: no role on this bus sends such a message",
+    ),
     "a signal that the controller lacks": (('"front.motor_speed"', '"front.motor_sped"'), 'did you mean "front.motor_speed"'),
     "a link that does not exist": (('Torque = "front.link"', 'Torque = "front.lnk"'), "links.Torque"),
     "a CRC signal that is missing": (('crc = { signal = "Crc"', 'crc = { signal = "Crk"'), "has no signal Crk"),
@@ -77,7 +80,7 @@ def test_a_mistake_in_the_dbc_is_told_in_one_line(tmp_path: Path, mistake: str) 
 
 
 def test_an_unknown_network_lists_those_there_are_and_guesses() -> None:
-    with pytest.raises(UsageError, match='did you mean "leaf_ze1".*leaf_aze0, leaf_ze0, leaf_ze1'):
+    with pytest.raises(UsageError, match=r'did you mean "leaf_ze1".*leaf_aze0, leaf_ze0, leaf_ze1'):
         load_network("leaf_ze11")
 
 
