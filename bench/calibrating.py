@@ -10,6 +10,7 @@ import numpy as np
 
 from bench.vehicles import Vehicle
 from firmware_model.calibration import Calibration
+from firmware_model.kernel import new
 
 PULSE = 10.0  # [s] for which the pack resistance of the calibration table holds
 
@@ -27,7 +28,7 @@ VEHICLE_VALUES = {
 
 def calibration_of(vehicle: Vehicle) -> Any:
     """The calibration of the controller for ``vehicle``: one-element recarray of firmware_model.calibration.Calibration."""
-    calibration = Calibration.new()
+    calibration = new(Calibration)
     controller, car = calibration[0], vehicle.parameters[0]
     for ours, its in VEHICLE_VALUES.items():
         controller.vehicle[ours] = car.body[its]

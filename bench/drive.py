@@ -155,7 +155,9 @@ class Drive:
     def _bus_rows(self, frames: int) -> list[Row]:
         """How the frames arrived at both nodes."""
         ports = [self.controller.port, self.car.port]
-        totals = {name: int(sum(port[name].sum() for port in ports)) for name in ("crc_errors", "counter_errors", "lost", "unknown")}
+        totals = {
+            name: int(sum(port[name].sum() for port in ports)) for name in ("crc_errors", "counter_errors", "lost", "unknown")
+        }
         return [
             Row("frames on the buses", frames, "1"),
             bounded("CRC errors", totals["crc_errors"], "1", maximum=0),

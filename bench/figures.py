@@ -129,8 +129,15 @@ FIGURES = (
     Figure("peak_rear_power", "peak rear shaft power", "kW", axle_power("rear")),
     Figure("peak_shaft_power", "peak shaft power, both motors", "kW", lambda s: float(np.max(shaft_power(s))) * 1e-3),
     Figure("peak_battery_power", "peak battery power", "kW", lambda s: float(np.max(plant(s)["battery"]["power"])) * 1e-3),
-    Figure("peak_regeneration", "peak power into the battery", "kW", lambda s: max(0.0, float(np.max(-plant(s)["battery"]["power"]))) * 1e-3),
-    Figure("lowest_cell_voltage", "lowest cell voltage", "V", lambda s: float(np.min(plant(s)["battery"]["cell_voltage_lowest"]))),
+    Figure(
+        "peak_regeneration",
+        "peak power into the battery",
+        "kW",
+        lambda s: max(0.0, float(np.max(-plant(s)["battery"]["power"]))) * 1e-3,
+    ),
+    Figure(
+        "lowest_cell_voltage", "lowest cell voltage", "V", lambda s: float(np.min(plant(s)["battery"]["cell_voltage_lowest"]))
+    ),
     Figure("limit_share", "share of the battery limit used", "%", lambda s: float(np.max(limit_share(s))) * 100.0),
     Figure("peak_lateral_acceleration", "peak lateral acceleration", "m/s²", peak(("body", "lateral_acceleration"))),
     Figure("peak_yaw_rate", "peak yaw rate", "°/s", peak(("body", "yaw_rate"), math.degrees(1.0))),

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-
 SMALLEST = 5e-4  # no figure here has a unit in which less than this means anything to people; JSON has every digit
 WIDE = 110  # [columns] from here on a terminal has room for the notes beside their rows
 
@@ -23,7 +22,9 @@ class Row:
     note: str = ""
 
 
-def bounded(name: str, value: float, unit: str, *, minimum: float | None = None, maximum: float | None = None, note: str = "") -> Row:
+def bounded(
+    name: str, value: float, unit: str, *, minimum: float | None = None, maximum: float | None = None, note: str = ""
+) -> Row:
     """A figure that must lie between two bounds; NaN lies between none."""
     parts = [f"≥ {minimum:g}"] if minimum is not None else []
     parts += [f"≤ {maximum:g}"] if maximum is not None else []

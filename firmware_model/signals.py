@@ -8,7 +8,7 @@ discharge current and power are positive. Wheels are in the order front left, fr
 A value that the sender marks as invalid arrives as NaN.
 """
 
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
 from firmware_model.kernel import choice, flag, integer, real, record
 
@@ -35,6 +35,14 @@ class HighVoltage(IntEnum):
     PRECHARGING = 3
     STARTING_DISCHARGE = 5
     ON = 7
+
+
+class Failsafe(IntFlag):
+    """Bits of the battery's failsafe status, as 0x1DB reports it."""
+
+    WARNING = 1
+    STOP_CHARGING = 2
+    IMMOBILISE = 4
 
 
 @record
@@ -84,7 +92,7 @@ class BatteryInputs:
     relay_closed = flag("the main relay is closed")
     interlock = flag("the high-voltage interlock is closed")
     relay_cut_request = integer("the battery asks for its relay to be opened (0: no)")
-    failsafe_status = integer("failsafe status: 1 warning, 2 stop charging, 4 immobilise")
+    failsafe_status = integer("failsafe status, bits of Failsafe")
     power_status = integer("discharge power status: 1 normal, 2 high rate, 3 immediate limit")
     limit_reason = integer("why the output power is limited: 0 it is not, 1 capacity, 2 fault, 3 hot, 4 cold")
     state_link = Link  # voltage and current

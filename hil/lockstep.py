@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from firmware_model.kernel import new
 from hil.frames import new_frames
 from hil.generated import import_generated, module_name
 from hil.network.codegen import generate_codecs
@@ -105,7 +106,7 @@ class Lockstep:
         text = generate_lockstep(network, specs, module_name("codecs", codecs))
         self._run = import_generated("lockstep", text).run
         self._clock = np.zeros(2, dtype=np.int64)
-        self.wire = WireState.new()
+        self.wire = new(WireState)
         for bus in network.buses:
             self.wire["bit_time"][0, bus.index] = round(1e9 / bus.bitrate)
         self._queues = new_queues(len(network.buses))

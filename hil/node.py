@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from firmware_model.kernel import Record
+from firmware_model.kernel import new
 from firmware_model.signals import NEVER_RECEIVED, Inputs, Outputs
 from hil.network.database import BusMessage, Mapping, Message, Network, NetworkQuestion
 
@@ -32,9 +32,9 @@ class NodeSpec:
     name: str
     step: str
     is_controller: bool
-    state: Record
-    measurements: Record
-    parameters: Record
+    state: Any  # these three are declared records
+    measurements: Any
+    parameters: Any
     tables: tuple[str, ...] = ()  # further arrays that the step takes, by name
     sampled: tuple[str, ...] = ("measurements",)  # records of which a run keeps samples
 
@@ -48,8 +48,8 @@ class Node:
 
     def __init__(self, spec: NodeSpec, network: Network, tables: tuple[Any, ...] = ()) -> None:
         self.spec = spec
-        self.inputs = Inputs.new()
-        self.outputs = Outputs.new()
+        self.inputs = new(Inputs)
+        self.outputs = new(Outputs)
         self.state = spec.state.new()
         self.measurements = spec.measurements.new()
         self.parameters = spec.parameters.new()

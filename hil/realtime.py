@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from firmware_model.kernel import integer, record
+from firmware_model.kernel import integer, new, record
 from hil import clock
 from hil.bus import BusSession, open_bus, parse_bus_address
 from hil.errors import UsageError
@@ -113,7 +113,7 @@ class RealtimeNode:
 
     def __init__(self, network: Network, node: Node, loop: Any, *, period: int, sample_every: int, duration: float) -> None:
         self.node = node
-        self.statistics = LoopStatistics.new()
+        self.statistics = new(LoopStatistics)
         self._loop = loop
         self._period = period
         self._every = sample_every

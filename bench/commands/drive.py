@@ -64,8 +64,18 @@ def _loop_rows(bench: Any) -> list[Row]:
         periods = max(int(loop.periods), 1)
         rows += [
             Row(f"{name} loop: cycle slips", int(loop.cycle_slips), "1", note=f"of {periods} periods"),
-            Row(f"{name} loop: wake-up latency", loop.latency_sum / periods * 1e-3, "µs", note=f"worst {loop.latency_worst * 1e-3:.0f} µs"),
-            Row(f"{name} loop: execution", loop.execution_sum / periods * 1e-3, "µs", note=f"worst {loop.execution_worst * 1e-3:.0f} µs"),
+            Row(
+                f"{name} loop: wake-up latency",
+                loop.latency_sum / periods * 1e-3,
+                "µs",
+                note=f"worst {loop.latency_worst * 1e-3:.0f} µs",
+            ),
+            Row(
+                f"{name} loop: execution",
+                loop.execution_sum / periods * 1e-3,
+                "µs",
+                note=f"worst {loop.execution_worst * 1e-3:.0f} µs",
+            ),
         ]
     rows += [Row("bus", error, "", "no error", False) for error in bench.errors]
     return rows

@@ -25,7 +25,9 @@ def networks(json: bool) -> None:
 
 def _print(kind: str, entries: list[tuple[str, str]], usage: str, json: bool) -> None:
     if json:
-        print(json_module.dumps({kind: [{"name": name, "title": title} for name, title in entries]}, indent=2, ensure_ascii=False))
+        print(
+            json_module.dumps({kind: [{"name": name, "title": title} for name, title in entries]}, indent=2, ensure_ascii=False)
+        )
         return
     from rich.table import Table
 

@@ -25,7 +25,7 @@ CODEC_LOOPS = 2_000_000
 REFERENCE_LOOPS = 3_000
 LOOP_SECONDS = 20.0
 # Eight signals of mixed width, order, sign and scale: the frame on which codecs are commonly compared.
-EIGHT_SIGNALS = '''VERSION ""
+EIGHT_SIGNALS = """VERSION ""
 NS_ :
 BS_:
 BU_: A B
@@ -40,10 +40,10 @@ BO_ 256 Eight: 8 A
  SG_ Eight : 56|8@1+ (0.4,0) [0|102] "%" B
 BA_DEF_ BO_ "GenMsgCycleTime" INT 0 10000;
 BA_DEF_DEF_ "GenMsgCycleTime" 10;
-'''
-EIGHT_SIGNALS_NETWORK = '''title = "eight signals"
+"""
+EIGHT_SIGNALS_NETWORK = """title = "eight signals"
 bus.one = { dbc = ["eight.dbc"], roles = { A = "controller" } }
-'''
+"""
 
 
 def run(out: Path | None, json: bool) -> int:
@@ -125,7 +125,9 @@ def codec_rows() -> list[Row]:
         folder = Path(name)
         (folder / "eight.dbc").write_text(EIGHT_SIGNALS)
         (folder / "eight.toml").write_text(EIGHT_SIGNALS_NETWORK)
-        eight = measure_codec(load_network(str(folder / "eight.toml")), "Eight", cantools.database.load_file(folder / "eight.dbc"))
+        eight = measure_codec(
+            load_network(str(folder / "eight.toml")), "Eight", cantools.database.load_file(folder / "eight.dbc")
+        )
     leaf = measure_codec(load_network("leaf_ze1"), "TorqueRequest", cantools.database.load_file(LEAF_FOLDER / "ev.dbc"))
     rows = []
     for what, limit in (("encode", 20.0), ("decode", 10.0)):
@@ -270,6 +272,11 @@ def stepping_rows() -> list[Row]:
     inside = measured["inside"]
     return [
         Row("single-track car, compiled loop", inside * 1e9, "ns/step"),
-        Row("single-track car, compiled step called from Python", measured["from Python"] / inside, "times as long", note="as f1tenth_gym steps"),
+        Row(
+            "single-track car, compiled step called from Python",
+            measured["from Python"] / inside,
+            "times as long",
+            note="as f1tenth_gym steps",
+        ),
         Row("single-track car, plain Python", measured["plain"] / inside, "times as long"),
     ]

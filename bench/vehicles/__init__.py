@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.vehicles.files import CELLS, VEHICLES
-from hil.toml_files import find, names, read
 from hil.errors import UsageError
+from hil.toml_files import find, names, read
 
 # Of the LEAF's two packs, 410 kg with three cells in parallel and 303 kg with two
 CELL_MASS = 107.0 / 96.0  # [kg] with its share of the frame

@@ -21,9 +21,10 @@ def kernel(function: Callable[..., Any]) -> Any:
     """Compile ``function`` on its first call: no Python inside, no GIL, cached on disk under the hash of the sources."""
     KERNELS.append(function.__qualname__)
     # The cache's place is read by numba while it decorates; other libraries' functions keep their own.
-    previous = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(CACHE_DIRECTORY / "numba")
+    settings: Any = numba.config
+    previous = settings.CACHE_DIR
+    settings.CACHE_DIR = str(CACHE_DIRECTORY / "numba")
     try:
         return numba.njit(function, cache=True, nogil=True, error_model="numpy")
     finally:
-        numba.config.CACHE_DIR = previous
+        settings.CACHE_DIR = previous

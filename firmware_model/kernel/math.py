@@ -7,6 +7,8 @@ from typing import Any
 
 from firmware_model.kernel.jit import kernel
 
+GRAVITY = 9.80665  # [m/s2] standard gravity
+
 
 @kernel
 def clamp(value: float, lower: float, upper: float) -> float:

@@ -55,9 +55,7 @@ def real(
     return Field(unit, description, default, minimum, maximum, "f8", shape)
 
 
-def integer(
-    description: str, *, default: int = 0, minimum: int = 0, maximum: int = 2**62, shape: tuple[int, ...] = ()
-) -> Field:
+def integer(description: str, *, default: int = 0, minimum: int = 0, maximum: int = 2**62, shape: tuple[int, ...] = ()) -> Field:
     """A whole number: a count, a code."""
     return Field("1", description, default, minimum, maximum, "i8", shape)
 
@@ -127,7 +125,12 @@ def locate(array: Any, path: str) -> Any:
     return view
 
 
-def record(declaration: type) -> Record:
+def new(declared: Any) -> Any:
+    """A fresh instance of a declared record, as :meth:`Record.new`; for type checkers, which ignore class decorators."""
+    return declared.new()
+
+
+def record(declaration: type) -> Any:
     """Class decorator: the attributes that are fields or records become a :class:`Record`."""
     members = {key: value for key, value in vars(declaration).items() if isinstance(value, Field | Record)}
     return Record(declaration.__name__, (declaration.__doc__ or "").strip(), members)
