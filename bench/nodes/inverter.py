@@ -5,8 +5,9 @@ import math
 from firmware_model.kernel import flag, integer, kernel, real, record
 from firmware_model.signals import HighVoltage
 
-ERROR_NO_HIGH_VOLTAGE = 0x20  # one of the bits that 0x1DA shows after the high voltage has collapsed
-ERROR_NO_FRAMES = 0x08
+# Of the four error bits of 0x1DA a collapsed high voltage sets the highest; absent frames add others on a bench inverter.
+ERROR_NO_HIGH_VOLTAGE = 0x8
+ERROR_NO_FRAMES = 0x2
 
 
 @record

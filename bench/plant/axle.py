@@ -5,9 +5,9 @@ from typing import Any
 from bench.plant import brakes, motor, tyre
 from bench.plant.brakes import BrakeParameters
 from bench.plant.motor import MotorMeasurements, MotorParameters, MotorState
-from bench.plant.numeric import flush, parameter
+from bench.plant.numeric import parameter
 from firmware_model.kernel import flag, kernel, real, record
-from firmware_model.kernel.math import deadband
+from firmware_model.kernel.math import deadband, flush
 
 BRAKE_SWEEPS = 6  # each leaves less than (A / (J + A))^2 of the error, for the LEAF 16 %; together 2e-5
 

@@ -3,9 +3,9 @@
 from math import atan2, cos, sin, sqrt
 from typing import Any
 
-from bench.plant.numeric import flush, follow, parameter
+from bench.plant.numeric import parameter
 from firmware_model.kernel import kernel, real, record
-from firmware_model.kernel.math import GRAVITY, clamp
+from firmware_model.kernel.math import GRAVITY, clamp, flush, lag
 
 SIDESLIP_LEAST_SPEED = 0.1  # [m/s] below it a sideslip angle means nothing
 
@@ -174,8 +174,8 @@ def move(dt: float, body: Any, state: Any, motion: Any) -> None:
     Semi-implicit: each speed is advanced with the latest of the others, which keeps the rotation of (v_x, v_y) bounded.
     """
     specific_x, a_y, rate = motion.longitudinal_specific_force, motion.lateral_acceleration, state.yaw_rate
-    state.longitudinal_transfer = follow(state.longitudinal_transfer, specific_x, body.load_transfer_time, dt)
-    state.lateral_transfer = follow(state.lateral_transfer, a_y, body.load_transfer_time, dt)
+    state.longitudinal_transfer = lag(state.longitudinal_transfer, specific_x, body.load_transfer_time, dt)
+    state.lateral_transfer = lag(state.lateral_transfer, a_y, body.load_transfer_time, dt)
     v_x = flush(state.longitudinal_speed + dt * (motion.longitudinal_acceleration + rate * state.lateral_speed))
     v_y = flush(state.lateral_speed + dt * (a_y - rate * v_x))
     state.longitudinal_speed, state.lateral_speed = v_x, v_y

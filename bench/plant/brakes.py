@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from bench.plant.numeric import follow, parameter
+from bench.plant.numeric import parameter
 from firmware_model.kernel import kernel, record
-from firmware_model.kernel.math import clamp
+from firmware_model.kernel.math import clamp, lag
 
 
 @record
@@ -20,6 +20,6 @@ class BrakeParameters:
 def build_up(dt: float, request: float, brake: Any, wheel: Any, measured: Any) -> None:
     """Follow the ``request`` [Nm] of one wheel with first-order lag: sets the torque that the brake can hold [Nm]."""
     target = clamp(request, 0.0, brake.maximum_torque)
-    wheel.brake_torque = follow(wheel.brake_torque, target, brake.lag_time, dt)
+    wheel.brake_torque = lag(wheel.brake_torque, target, brake.lag_time, dt)
     measured.brake_torque = wheel.brake_torque
     measured.brake_pressure = wheel.brake_torque / brake.characteristic

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from bench.plant.numeric import at_position, follow, parameter
+from bench.plant.numeric import at_position, parameter
 from firmware_model.kernel import kernel, real, record
-from firmware_model.kernel.math import clamp
+from firmware_model.kernel.math import clamp, lag
 
 ENVELOPE_POINTS = 26  # from standstill in equal steps of speed
 REFERENCE_TEMPERATURE = 60.0  # [degC] winding temperature at which the copper loss is told
@@ -96,7 +96,7 @@ def deliver(dt: float, request: float, connected: int, speed: float, motor: Any,
     """
     measured.torque_available = available_torque(speed, state.dc_voltage, motor) if connected else 0.0
     request = clamp(request, -measured.torque_available, measured.torque_available)
-    state.torque = follow(state.torque, request, motor.torque_lag_time, dt) if connected else 0.0
+    state.torque = lag(state.torque, request, motor.torque_lag_time, dt) if connected else 0.0
 
 
 @kernel

@@ -17,8 +17,9 @@ force of a sliding wheel is opposed to its sliding speed.
 from math import sqrt
 from typing import Any
 
-from bench.plant.numeric import flush, parameter
+from bench.plant.numeric import parameter
 from firmware_model.kernel import kernel, record
+from firmware_model.kernel.math import flush
 
 SHAPE = 1.5  # C of the magic formula, between the usual 1.65 along and 1.3 across; the value that has a closed form
 STILL = 1e-6  # [m/s] least reference speed: keeps the slip finite; a standing tyre creeps by less than 0.1 um/s

@@ -1,0 +1,212 @@
+"""What the controller tells the world about itself: every measurement once, with its unit."""
+
+from enum import IntEnum, IntFlag
+
+from firmware_model.kernel import choice, flag, integer, real, record
+
+
+class SupervisorState(IntEnum):
+    """Where the car is between off and ready to drive."""
+
+    OFF = 0
+    WAKE = 1
+    PRECHARGE = 2
+    HIGH_VOLTAGE_ON = 3
+    READY = 4
+    SHUTDOWN = 5  # torque goes to zero, the car comes to rest
+    DISCHARGE = 6  # the main relay opens, then the bus falls asleep
+    FAULT = 7  # a latched fault: the relay is open until the driver switches off
+
+
+class Constraint(IntEnum):
+    """What sets a power limit of the pack."""
+
+    BATTERY_LIMIT = 0  # the limit that the battery controller sends
+    VOLTAGE = 1
+    CURRENT = 2
+    STATE_OF_CHARGE = 3
+    TEMPERATURE = 4
+    NO_VALID_LIMIT = 5  # silent, invalid, or the battery forbids it
+    RISE_RATE = 6  # all candidates allow more, the limit is on its way up
+
+
+class Source(IntEnum):
+    """Who is listened to; the number gives its bits in :class:`Fault`."""
+
+    FRONT_INVERTER = 0
+    REAR_INVERTER = 1
+    BATTERY_STATE = 2
+    BATTERY_LIMIT = 3
+    BATTERY_CHARGE = 4
+    PEDALS = 5
+    STEERING = 6
+    MOTION = 7
+    FRONT_WHEELS = 8
+    REAR_WHEELS = 9
+    PANEL = 10
+    REQUEST = 11
+
+
+FIRST_INVALID_BIT = 16
+
+
+class Fault(IntFlag):
+    """Why torque, or a part of the control, is withheld."""
+
+    # Bit Source: silent.
+    FRONT_INVERTER_SILENT = 1 << 0
+    REAR_INVERTER_SILENT = 1 << 1
+    BATTERY_STATE_SILENT = 1 << 2
+    BATTERY_LIMIT_SILENT = 1 << 3
+    BATTERY_CHARGE_SILENT = 1 << 4
+    PEDALS_SILENT = 1 << 5
+    STEERING_SILENT = 1 << 6
+    MOTION_SILENT = 1 << 7
+    FRONT_WHEELS_SILENT = 1 << 8
+    REAR_WHEELS_SILENT = 1 << 9
+    PANEL_SILENT = 1 << 10
+    REQUEST_SILENT = 1 << 11
+    # Bit FIRST_INVALID_BIT + Source: it speaks, but marks a value as invalid or sends an implausible one.
+    FRONT_INVERTER_INVALID = 1 << 16
+    REAR_INVERTER_INVALID = 1 << 17
+    BATTERY_STATE_INVALID = 1 << 18
+    BATTERY_LIMIT_INVALID = 1 << 19
+    BATTERY_CHARGE_INVALID = 1 << 20
+    PEDALS_INVALID = 1 << 21
+    STEERING_INVALID = 1 << 22
+    MOTION_INVALID = 1 << 23
+    FRONT_WHEELS_INVALID = 1 << 24
+    REAR_WHEELS_INVALID = 1 << 25
+    REQUEST_INVALID = 1 << 27
+    FRONT_INVERTER_ERROR = 1 << 32
+    REAR_INVERTER_ERROR = 1 << 33
+    BATTERY_IMMOBILISES = 1 << 34
+    RELAY_CUT_REQUEST = 1 << 35
+    BATTERY_NOT_READY = 1 << 36  # no pack voltage, or interlock open, for too long after waking
+    PRECHARGE_TIMEOUT = 1 << 37
+    EMERGENCY_STOP = 1 << 38
+    NOT_ARMED = 1 << 39
+    MONITOR_EXCESS = 1 << 40
+    MONITOR_OPPOSITE = 1 << 41
+    TORQUE_NOT_FINITE = 1 << 42
+
+
+@record
+class AxleMeasurements:
+    """One driven axle."""
+
+    axle_torque = real("Nm", "torque commanded at the axle, positive forward")
+    motor_torque_wanted = real("Nm", "motor torque wanted by driver, split and yaw control")
+    motor_torque_available = real("Nm", "highest driving torque of the motor at its speed")
+    dc_power = real("W", "predicted DC power of the inverter, positive in discharge")
+    slip_speed = real("m/s", "circumferential speed of the wheels minus speed over ground")
+    slip_torque = real("Nm", "axle torque that slip control withholds, positive forward")
+    slip_active = flag("slip control holds this axle")
+
+
+@record
+class VehicleSpeedMeasurements:
+    """Motion over ground."""
+
+    speed = real("m/s", "estimated speed over ground, positive forward")
+    acceleration = real("m/s2", "acceleration over ground, without grade and sensor offset")
+    acceleration_offset = real("m/s2", "learnt offset of the acceleration sensor, grade included")
+    wheels_trusted = flag("the wheels roll, the estimate follows them")
+
+
+@record
+class DriverDemandMeasurements:
+    """What the driver wants."""
+
+    force = real("N", "acceleration force wanted, positive forward; regeneration by lift-off included")
+    braking_force = real("N", "braking force wanted by the brake pedal, never negative")
+
+
+@record
+class YawControlMeasurements:
+    """Yaw control."""
+
+    active = flag("yaw control is on")
+    yaw_rate_reference = real("rad/s", "reference yaw rate")
+    yaw_moment = real("Nm", "yaw moment wanted, positive to the left")
+    yaw_moment_split = real("Nm", "part of it done by the front/rear split")
+    yaw_moment_brakes = real("Nm", "part of it done by the wheel brakes")
+    sideslip = real("rad", "estimated sideslip angle")
+
+
+@record
+class TorqueSplitMeasurements:
+    """Front/rear distribution."""
+
+    front_share = real("1", "front share of the wanted force")
+
+
+@record
+class BrakeBlendingMeasurements:
+    """Regenerative and friction braking."""
+
+    regenerative_force = real("N", "braking force of the motors, never negative")
+    friction_force = real("N", "braking force of the friction brakes, never negative")
+
+
+@record
+class DischargeLimiterMeasurements:
+    """What the pack can give and take now."""
+
+    discharge_limit = real("W", "discharge power used as the limit")
+    charge_limit = real("W", "charge power used as the limit, positive")
+    discharge_constraint = choice(Constraint, "what sets the discharge limit", default=Constraint.NO_VALID_LIMIT)
+    charge_constraint = choice(Constraint, "what sets the charge limit", default=Constraint.NO_VALID_LIMIT)
+    discharge_voltage_limit = real("W", "discharge power down to the voltage floor")
+    charge_voltage_limit = real("W", "charge power up to the voltage ceiling")
+    open_circuit_voltage = real("V", "estimated open-circuit voltage")
+    resistance = real("Ohm", "estimated pack resistance")
+
+
+@record
+class PowerBudgetMeasurements:
+    """Electrical power of the torque path."""
+
+    predicted_power = real("W", "DC power predicted for the commanded torque, positive in discharge")
+    measured_power = real("W", "power of the pack, positive in discharge")
+    share_of_limit = real("1", "predicted power as share of the limit in its direction")
+    torque_factor = real("1", "common factor on both motor torques, 1 when the battery allows all", default=1.0)
+    loss_factor = real("1", "learnt factor on the modelled losses", default=1.0)
+
+
+@record
+class SupervisorMeasurements:
+    """State and faults."""
+
+    state = choice(SupervisorState, "where the car is between off and ready", default=SupervisorState.OFF)
+    faults = integer("faults that are active now, bits of Fault")
+    latched_faults = integer("faults that stay until the car is switched off, bits of Fault")
+    torque_permitted = flag("torque may be commanded")
+
+
+@record
+class TorqueMonitorMeasurements:
+    """The independent second opinion."""
+
+    allowed_upper = real("Nm", "highest sum of motor torques that is allowed")
+    allowed_lower = real("Nm", "lowest sum of motor torques that is allowed")
+    commanded = real("Nm", "sum of motor torques that the torque path commands")
+    tripped = flag("the monitor holds the torque at zero")
+    trips = integer("how often it has done so")
+
+
+@record
+class Measurements:
+    """All that the controller tells about itself."""
+
+    front = AxleMeasurements
+    rear = AxleMeasurements
+    vehicle_speed = VehicleSpeedMeasurements
+    driver_demand = DriverDemandMeasurements
+    yaw_control = YawControlMeasurements
+    torque_split = TorqueSplitMeasurements
+    brake_blending = BrakeBlendingMeasurements
+    discharge_limiter = DischargeLimiterMeasurements
+    power_budget = PowerBudgetMeasurements
+    supervisor = SupervisorMeasurements
+    torque_monitor = TorqueMonitorMeasurements

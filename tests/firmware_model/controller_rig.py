@@ -1,0 +1,96 @@
+"""The controller's records, in good health, and compiled loops around its step."""
+
+import numba
+import pytest
+
+from firmware_model.calibration import Calibration
+from firmware_model.controller import follow_request, step
+from firmware_model.kernel import kernel
+from firmware_model.measurements import Measurements, SupervisorState
+from firmware_model.signals import Gear, Inputs, Outputs
+from firmware_model.state import State
+
+COMPILED = not numba.config.DISABLE_JIT
+needs_compiler = pytest.mark.skipif(not COMPILED, reason="too long for the interpreter: 2 ms a step")
+STEP = 1e-3 if COMPILED else 4e-3  # [s]
+
+LINKS = (
+    "pedals.link", "steering.link", "motion.link", "wheels.front_link", "wheels.rear_link", "brakes.link", "panel.link",
+    "front.link", "rear.link", "battery.state_link", "battery.limit_link", "battery.charge_link",
+)  # fmt: skip
+
+
+@kernel
+def repeat(steps, dt, inputs, outputs, state, measurements, calibration):
+    for _ in range(steps):
+        step(dt, inputs, outputs, state, measurements, calibration)
+
+
+@kernel
+def repeat_request(steps, dt, inputs, request, outputs, state, measurements, calibration):
+    for _ in range(steps):
+        follow_request(dt, inputs, request, outputs, state, measurements, calibration)
+
+
+def field(record, path):
+    """The record that holds the last name of a dotted path, and that name."""
+    *parents, name = path.split(".")
+    for parent in parents:
+        record = getattr(record, parent)
+    return record, name
+
+
+class Rig:
+    """A controller whose inputs stand still until somebody sets them. Kernels take element 0 of each record."""
+
+    def __init__(self, speed=0.0, ready=True):
+        self.arrays = [record.new() for record in (Inputs, Outputs, State, Measurements, Calibration)]
+        self.inputs, self.outputs, self.state, self.measurements, self.calibration = (array[0] for array in self.arrays)
+        for link in LINKS:
+            self.set(f"{link}.age", 0.005)
+        battery = self.inputs.battery
+        battery.voltage, battery.current, battery.interlock, battery.relay_closed = 390.0, 0.0, 1, 1
+        battery.discharge_limit, battery.charge_limit, battery.state_of_charge = 180e3, 60e3, 0.6
+        self.inputs.front.dc_voltage = self.inputs.rear.dc_voltage = 390.0
+        self.inputs.pedals.power_switch = 1
+        self.set_speed(speed)
+        if ready:
+            self.make_ready()
+
+    def set(self, path, value):
+        record, name = field(self.inputs, path)
+        setattr(record, name, value)
+
+    def set_speed(self, speed):
+        for axle, calibration in ((self.inputs.front, self.calibration.front), (self.inputs.rear, self.calibration.rear)):
+            axle.motor_speed = speed * calibration.gear_ratio / calibration.wheel_radius
+        for wheel in ("front_left", "front_right", "rear_left", "rear_right"):
+            setattr(self.inputs.wheels, wheel, abs(speed))
+        self.state.vehicle_speed.speed = speed
+        for state in (self.state.wheel_slip.front, self.state.power_budget.front):
+            state.motor_speed = self.inputs.front.motor_speed
+        for state in (self.state.wheel_slip.rear, self.state.power_budget.rear):
+            state.motor_speed = self.inputs.rear.motor_speed
+
+    def make_ready(self):
+        """READY in D, long enough ago for the limits to have risen."""
+        self.state.supervisor.state = SupervisorState.READY
+        self.state.supervisor.gear = self.inputs.pedals.gear = Gear.DRIVE
+        self.state.discharge_limiter.discharge_limit = self.inputs.battery.discharge_limit
+        self.state.discharge_limiter.charge_limit = self.inputs.battery.charge_limit
+
+    def run(self, seconds, dt=STEP):
+        repeat(round(seconds / dt), dt, self.inputs, self.outputs, self.state, self.measurements, self.calibration)
+
+    def follow(self, request, seconds, dt=STEP):
+        repeat_request(
+            round(seconds / dt), dt, self.inputs, request, self.outputs, self.state, self.measurements, self.calibration
+        )
+
+    @property
+    def torques(self):
+        return float(self.outputs.front.motor_torque), float(self.outputs.rear.motor_torque)
+
+    @property
+    def faults(self):
+        return int(self.measurements.supervisor.faults)
