@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from hil.captures import Capture
 from hil.errors import UsageError
 from hil.frames import FrameFlags
 from hil.network.codegen import lowest_bit
@@ -31,21 +32,22 @@ class Assignment:
     left_out: dict[str, int]  # channel that fits no bus, or was not named -> its frames
 
 
-def detect_network(frames: Any) -> Detection:
+def detect_network(capture: Capture) -> Detection:
     """The network of the product of whose messages (identifier and length) most were recorded.
 
     Where several have the same, the one whose constant bits fit best: what tells generations apart. Raises UsageError if the
     recording holds no message of any.
     """
-    present = _shapes(frames)
+    present = _shapes(capture.frames)
     networks = [load_network(name) for name, _ in list_networks()]
     shapes = {network.name: {(m.identifier, m.extended, m.length) for m in network.messages} for network in networks}
     matches = {name: len(messages & present) for name, messages in shapes.items()}
     most = max(matches.values())
     if not most:
-        raise UsageError(f"the recording holds no frame of {', '.join(matches)}; name the network of that car with --network")
+        known = ", ".join(matches)
+        raise UsageError(f"{capture.path}: holds no frame of {known}; name the network of that car with --network")
     candidates = [network for network in networks if matches[network.name] == most]
-    fits = {network.name: _constant_share(network, frames) if len(candidates) > 1 else 1.0 for network in candidates}
+    fits = {network.name: _constant_share(network, capture.frames) if len(candidates) > 1 else 1.0 for network in candidates}
     # Of equals, the one with the fewest messages that were not recorded
     best = max(candidates, key=lambda network: (fits[network.name], -len(shapes[network.name])))
     alike = tuple(name for name, fit in fits.items() if name != best.name and fit == fits[best.name])
@@ -77,44 +79,48 @@ def _raw(signal: Signal, payloads: Any) -> Any:
     return (words >> np.uint64(lowest_bit(signal))) & np.uint64((1 << signal.length) - 1)
 
 
-def assign_buses(frames: Any, channels: tuple[str, ...], network: Network, chosen: dict[str, str]) -> Assignment:
+def assign_buses(capture: Capture, network: Network, chosen: dict[str, str]) -> Assignment:
     """Give each channel its bus. Error and remote frames are left out: they carry no value.
 
     If ``chosen`` (channel -> bus) names any channel, only those are used. Otherwise a channel of a bus's name is that bus, and
-    of the others the channel and bus that share most identifiers are paired first. Raises UsageError if nothing fits.
+    of the others the channel and bus that share most messages are paired first. Raises UsageError if nothing fits.
     """
+    frames, channels = capture.frames, capture.channels
     if chosen:
-        _check_choice(channels, network, chosen)
-    buses = chosen or _pair(frames, channels, network)
+        _check_choice(capture, network, chosen)
+    buses = chosen or _pair(capture, network)
     if not buses:
-        raise UsageError(f"the recording holds no frame of the network {network.name}; choose another one with --network")
+        raise UsageError(f"{capture.path}: holds no frame of the network {network.name}; choose another one with --network")
     number = np.full(len(channels), -1)
     for channel, bus in buses.items():
         number[channels.index(channel)] = network.bus(bus).index
     new_bus = number[frames["bus"]]
-    data = frames["kind"] & (FrameFlags.ERROR | FrameFlags.REMOTE) == 0
-    kept = frames[(new_bus >= 0) & data].copy()
-    kept["bus"] = new_bus[(new_bus >= 0) & data]
+    kept = (new_bus >= 0) & (frames["kind"] & (FrameFlags.ERROR | FrameFlags.REMOTE) == 0)
+    if not kept.any():
+        raise UsageError(f"{capture.path}: holds no frame with data on {', '.join(buses)}")
+    assigned = frames[kept].copy()
+    assigned["bus"] = new_bus[kept]
     counts = np.bincount(frames["bus"], minlength=len(channels))
     left_out = {channel: int(counts[index]) for index, channel in enumerate(channels) if channel not in buses}
-    return Assignment(kept, buses, left_out)
+    return Assignment(assigned, buses, left_out)
 
 
-def _check_choice(channels: tuple[str, ...], network: Network, chosen: dict[str, str]) -> None:
+def _check_choice(capture: Capture, network: Network, chosen: dict[str, str]) -> None:
     names = [bus.name for bus in network.buses]
     for channel, name in chosen.items():
         option = f"--bus-config {channel}={name}"
-        if channel not in channels:
-            raise UsageError(f'{option}: the recording has no channel "{channel}"; it has {", ".join(channels)}')
+        if channel not in capture.channels:
+            raise UsageError(f'{option}: the recording has no channel "{channel}"; it has {", ".join(capture.channels)}')
         if name not in names:
             raise UsageError(f'{option}: the network {network.name} has no bus "{name}"; it has {", ".join(names)}')
         if list(chosen.values()).count(name) > 1:
             raise UsageError(f'{option}: the bus "{name}" is named for more than one channel; give each channel a bus of its own')
 
 
-def _pair(frames: Any, channels: tuple[str, ...], network: Network) -> dict[str, str]:
+def _pair(capture: Capture, network: Network) -> dict[str, str]:
+    channels = capture.channels
     paired = {channel: channel for channel in channels if channel in [bus.name for bus in network.buses]}
-    shapes = {channel: _shapes(frames[frames["bus"] == index]) for index, channel in enumerate(channels)}
+    shapes = {channel: _shapes(capture.frames[capture.frames["bus"] == index]) for index, channel in enumerate(channels)}
     while True:
         candidates = [
             (_shared(shapes[channel], bus), channel, bus.name)

@@ -48,7 +48,7 @@ def run(
         refresh_request(now, inputs, requests, requested)
         follow(dt, inputs, requests, outputs, state, measurements, parameters)
         ticks += 1
-        if ticks % every == 0:
+        if ticks % every == 0 or k == len(frames):
             sample = samples[sampled]
             sample.time = now * 1e-9
 {sample}
@@ -88,11 +88,11 @@ class Replay:
     def run(self, frames: Any) -> Any:
         """Feed ``frames``, oldest first, their bus the index in the network.
 
-        Returns a sample every 10 ms: recarray with ``time`` [s] and ``controller_<record>`` of every record that the
+        Returns a sample every 10 ms, and one after the last frame: recarray with ``time`` [s] and ``controller_<record>`` of every record that the
         controller's node samples.
         """
         steps = int(frames["time"][-1]) // STEP + 1 if len(frames) else 0
-        samples = np.zeros(steps // SAMPLE_EVERY + 1, dtype=sample_type([self.controller])).view(np.recarray)
+        samples = np.zeros(steps // SAMPLE_EVERY + 2, dtype=sample_type([self.controller])).view(np.recarray)
         node, request = self.controller, self.request
         count = self._run(
             frames, STEP, SAMPLE_EVERY, samples, node.inputs, request.outputs, node.outputs, node.state, node.measurements,
