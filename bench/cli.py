@@ -1,5 +1,6 @@
 """The command ``e4hil``. Everything heavy is imported by the command that needs it, so that ``--help`` answers at once."""
 
+import errno
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -178,6 +179,12 @@ def main() -> None:
         # The reader of a pipe (head, less) has gone; that is no error of ours.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        # Met while numba stores what it compiled; our own files say so themselves.
+        print("e4hil: no space left on the disk; free some, or set E4HIL_CACHE_DIR to a folder on another disk", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -124,6 +124,7 @@ class Drive:
     def result(self, chunks: list[Chunk]) -> DriveResult:
         """Put the pieces together and judge them."""
         frames = np.concatenate([chunk.frames for chunk in chunks]).view(np.recarray)
+        frames = frames[np.argsort(frames.time, kind="stable")]
         samples = np.concatenate([chunk.samples for chunk in chunks]).view(np.recarray)
         driving = samples["car_measurements"]["phase"] == Phase.DRIVING
         late = driving & (samples["car_measurements"]["scenario_time"] > self.duration)

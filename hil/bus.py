@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +66,7 @@ class BusSession:
         self._send_ring = send_ring
         self._stop = threading.Event()
         self.error: Exception | None = None
-        self.received: list[tuple[int, int, int, int, int]] = []  # time, payload, identifier, length, flags
+        self._received: deque[tuple[int, int, int, int, int]] = deque()  # time, payload, identifier, length, kind
         self._threads = [
             threading.Thread(target=self._guard, args=(work,), name=f"{name} {bus.channel_info}", daemon=True)
             for name, work in (("receive", self._receive), ("send", self._send))
@@ -90,6 +91,10 @@ class BusSession:
             thread.join()
         self._bus.shutdown()
 
+    def take(self) -> list[tuple[int, int, int, int, int]]:
+        """The frames received since the last call: time [ns], payload, identifier, length [bytes], kind."""
+        return [self._received.popleft() for _ in range(len(self._received))]
+
     def _guard(self, work: Any) -> None:
         try:
             work()
@@ -105,9 +110,9 @@ class BusSession:
                 continue
             now = time.monotonic_ns() - self._origin
             payload = payload_from_bytes(bytes(message.data))
-            flags = int(FrameFlags.EXTENDED) if message.is_extended_id else 0
-            push_values(control, storage, now, np.uint64(payload), message.arbitration_id, self._index, message.dlc, flags)
-            self.received.append((now, payload, message.arbitration_id, message.dlc, flags))
+            kind = int(FrameFlags.EXTENDED) if message.is_extended_id else 0
+            push_values(control, storage, now, np.uint64(payload), message.arbitration_id, self._index, message.dlc, kind)
+            self._received.append((now, payload, message.arbitration_id, message.dlc, kind))
 
     def _send(self) -> None:
         import can

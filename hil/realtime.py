@@ -157,14 +157,13 @@ class RealtimeNode:
         """The samples that are complete by now."""
         return self._samples[: load_word(self._control, SAMPLES)]
 
-    @property
-    def frames(self) -> Any:
-        """The frames that this node has received, by time."""
-        frames = new_frames(sum(len(session.received) for session in self._sessions))
-        rows = [(row, index) for index, session in enumerate(self._sessions) for row in session.received]
-        for frame, ((when, payload, identifier, length, flags), bus) in zip(frames, sorted(rows), strict=False):
+    def new_frames(self) -> Any:
+        """The frames that this node has received since the last call, bus by bus."""
+        rows = [(row, index) for index, session in enumerate(self._sessions) for row in session.take()]
+        frames = new_frames(len(rows))
+        for frame, ((when, payload, identifier, length, kind), bus) in zip(frames, rows, strict=True):
             frame.time, frame.payload, frame.identifier = when, payload, identifier
-            frame.bus, frame.length, frame.kind = bus, length, flags
+            frame.bus, frame.length, frame.kind = bus, length, kind
         return frames
 
     @property
@@ -235,7 +234,7 @@ class RealtimeBench:
             node.compile()
 
     def chunks(self, duration: float, chunk: float) -> Iterator[Chunk]:
-        """Run for ``duration`` [s], yielding what has happened every ``chunk`` [s]; the last one holds all frames.
+        """Run for ``duration`` [s], yielding what has happened every ``chunk`` [s].
 
         Raises UsageError if a bus cannot be opened. Whatever happens, every thread is stopped and every bus closed.
         """
@@ -249,13 +248,13 @@ class RealtimeBench:
             end = origin + round(duration * 1e9)
             while (left := end - time.monotonic_ns()) > 0 and not self.errors:
                 time.sleep(min(chunk, left * 1e-9))
-                yield Chunk(new_frames(0), self._new_samples())
+                yield Chunk(self._new_frames(), self._new_samples())
         finally:
             for node in self.nodes:
                 node.stop()
             for bus in (bus for own in buses for bus in own):
                 bus.shutdown()
-        yield Chunk(self._frames(), self._new_samples())
+        yield Chunk(self._new_frames(), self._new_samples())
 
     @property
     def errors(self) -> list[str]:
@@ -267,9 +266,9 @@ class RealtimeBench:
         """Loop statistics of each node."""
         return {node.node.spec.name: node.statistics[0] for node in self.nodes}
 
-    def _frames(self) -> Any:
+    def _new_frames(self) -> Any:
         """What each node received is what the others sent; together, by time, it is all that was on the buses."""
-        frames = np.concatenate([node.frames for node in self.nodes]).view(np.recarray)
+        frames = np.concatenate([node.new_frames() for node in self.nodes]).view(np.recarray)
         return frames[np.argsort(frames.time, kind="stable")]
 
     def _new_samples(self) -> Any:

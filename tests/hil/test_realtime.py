@@ -28,8 +28,10 @@ def test_the_nodes_talk_over_a_virtual_bus_at_wall_clock_speed(tmp_path: Path) -
     bench = bench_on(tmp_path, "virtual:test_realtime", 0.6)
     chunks = list(bench.chunks(0.6, 0.2))
     assert bench.errors == []
-    frames = chunks[-1].frames
+    frames = [frame for chunk in chunks for frame in chunk.frames]
     assert {int(frame.identifier) for frame in frames} == {0x1D4, 0x1DA}
+    times = [int(frame.time) for frame in chunks[0].frames]
+    assert times == sorted(times)
     assert len(frames) > 50  # 120 on an idle machine
     controller = bench.nodes[0].node
     assert controller.inputs["front"]["motor_speed"][0] == pytest.approx(100.0, abs=0.06)
