@@ -17,6 +17,7 @@ app = typer.Typer(
     epilog="Start with:  e4hil drive launch --out out/launch",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -60,7 +61,7 @@ def drive(
     vehicle: VehicleOption = "leaf_twin_motor",
     network: NetworkOption = None,
     duration: Annotated[
-        float | None, typer.Option("--duration", help="Length of the scenario [s], instead of its own.", min=0.1, metavar="S")
+        float | None, typer.Option("--duration", help="Length of the scenario in seconds, instead of its own.", min=0.1, metavar="S")
     ] = None,
     realtime: Annotated[
         bool, typer.Option("--realtime", help="At wall-clock speed on python-can virtual buses (Linux).")

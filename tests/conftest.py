@@ -1,6 +1,12 @@
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The first call of a kernel compiles it: timing never decides a test. In CI the same examples are tried at every run.
+settings.register_profile("kernels", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("kernels")
 
 
 @pytest.fixture(scope="session")

@@ -181,7 +181,7 @@ ages = st.sampled_from([0.0, 0.005, 0.05, 0.15, 3.0, 1e6, nan])
 reals = st.one_of(st.floats(allow_nan=True, allow_infinity=True), st.floats(-1.5, 1.5), st.floats(-500, 500), st.floats(0, 4e5))
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(st.data())
 def test_whatever_comes_in_the_outputs_are_finite_and_in_range(data):
     rig = Rig(speed=data.draw(st.floats(-10, 45)))
@@ -204,7 +204,7 @@ def test_whatever_comes_in_the_outputs_are_finite_and_in_range(data):
         assert -limiter.charge_limit - 1.0 <= budget.predicted_power <= max(limiter.discharge_limit, idle) + 1.0
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(-8, 43), st.sampled_from(list(Gear)), st.floats(0, 300e3), st.floats(0, 100e3))
 def test_no_healthy_drive_ever_trips_the_monitor(accelerator, brake, speed, gear, discharge, charge):
     rig = Rig(speed)

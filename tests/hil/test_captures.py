@@ -789,7 +789,7 @@ def assert_capture_or_usage_error(path, content):
 
 
 LOG_CHARACTERS = "0123456789ABCDEFx| #.,;:()[]\t\n-canRTdbhL"
-ANY_BYTES = settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ANY_BYTES = settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @ANY_BYTES

@@ -1,7 +1,7 @@
 """The bus model against what the standard says of a classic CAN bus."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hil.frames import FrameFlags, new_frames
@@ -80,7 +80,6 @@ def test_a_full_queue_counts_what_it_loses() -> None:
     assert int(wire.state.overflow[0]) == 3
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 0x7FF), st.integers(0, 5_000_000)), min_size=1, max_size=40))
 def test_the_bus_carries_one_frame_at_a_time_and_loses_none(frames: list[tuple[int, int]]) -> None:
     wire = Wire()

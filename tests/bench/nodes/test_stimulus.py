@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.nodes.stimulus import ACCELERATOR, COLUMNS, GEAR, SPEED, TIME, find_row, look_up, slope
@@ -16,7 +16,6 @@ def table_of(times: list[float], values: list[float], column: int = ACCELERATOR)
     return table
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.floats(0.01, 5.0), min_size=2, max_size=8),
     st.lists(st.floats(0.0, 1.0), min_size=8, max_size=8),

@@ -80,7 +80,7 @@ def test_braked_wheels_stop_and_stay_exactly_at_zero():
     assert rig.measured.front.left.longitudinal_force < 0.0
 
 
-@settings(max_examples=500 if COMPILED else 100, deadline=None)
+@settings(max_examples=500 if COMPILED else 100)
 @given(
     p=st.tuples(st.floats(-50, 50), st.floats(-50, 50)),
     m=st.tuples(st.floats(1.6, 3.0), st.floats(1.6, 3.0)),

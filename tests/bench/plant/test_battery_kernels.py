@@ -27,7 +27,7 @@ def draw_current(dt, current, pack, state, measured, temperature=25.0):
     battery.step(dt, current * (source - resistance * current), temperature, pack, state, measured)
 
 
-@settings(max_examples=300 if COMPILED else 100, deadline=None)
+@settings(max_examples=300 if COMPILED else 100)
 @given(power=st.floats(-500e3, 900e3), source=st.floats(200, 450), resistance=st.floats(0.01, 0.3))
 def test_current_gives_the_wanted_power_or_the_most_there_is(power, source, resistance):
     current, collapsed = battery.current_for_power(power, source, resistance)

@@ -32,7 +32,7 @@ def test_road_load_is_odd_and_fades_at_standstill():
         assert body.road_load(-speed, parameters) == -body.road_load(speed, parameters)
 
 
-@settings(max_examples=200 if COMPILED else 30, deadline=None)
+@settings(max_examples=200 if COMPILED else 30)
 @given(longitudinal=st.floats(-15, 15), lateral=st.floats(-15, 15), grade=st.floats(-0.3, 0.3), share=st.floats(0, 1))
 def test_vertical_forces_sum_to_the_weight_and_never_pull(longitudinal, lateral, grade, share):
     rig = Rig()

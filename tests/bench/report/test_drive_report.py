@@ -101,7 +101,7 @@ def test_a_fault_has_a_strip_only_if_it_was_active_since_ready(drive: DriveResul
 def test_the_path_is_drawn_with_equal_scales_beside_the_wanted_one(make_drive: Any) -> None:
     figure = section(make_drive(scenario="double_lane_change"), "Path").figure
     assert figure.layout.yaxis.scaleanchor == "x"
-    assert max(curve(figure, "wanted").y) == pytest.approx(2.9)
+    assert max(curve(figure, "wanted").y) == pytest.approx(3.65)
     driven = curve(figure, "driven")
     assert driven.x[0] == pytest.approx(0.0, abs=0.01)
     assert driven.customdata[-1] == pytest.approx(4.0)
