@@ -61,7 +61,8 @@ def drive(
     vehicle: VehicleOption = "leaf_twin_motor",
     network: NetworkOption = None,
     duration: Annotated[
-        float | None, typer.Option("--duration", help="Length of the scenario in seconds, instead of its own.", min=0.1, metavar="S")
+        float | None,
+        typer.Option("--duration", help="Length of the scenario in seconds.", min=0.1, metavar="S"),
     ] = None,
     realtime: Annotated[
         bool, typer.Option("--realtime", help="At wall-clock speed on python-can virtual buses (Linux).")

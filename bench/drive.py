@@ -123,7 +123,7 @@ class Drive:
 
     def result(self, chunks: list[Chunk]) -> DriveResult:
         """Put the pieces together and judge them."""
-        frames = np.concatenate([chunk.frames for chunk in chunks]).view(np.recarray)
+        frames: Any = np.concatenate([chunk.frames for chunk in chunks]).view(np.recarray)
         frames = frames[np.argsort(frames.time, kind="stable")]
         samples = np.concatenate([chunk.samples for chunk in chunks]).view(np.recarray)
         driving = samples["car_measurements"]["phase"] == Phase.DRIVING

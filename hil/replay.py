@@ -88,8 +88,8 @@ class Replay:
     def run(self, frames: Any) -> Any:
         """Feed ``frames``, oldest first, their bus the index in the network.
 
-        Returns a sample every 10 ms, and one after the last frame: recarray with ``time`` [s] and ``controller_<record>`` of every record that the
-        controller's node samples.
+        Returns a sample every 10 ms, and one after the last frame: recarray with ``time`` [s] and ``controller_<record>`` of
+        every record that the controller's node samples.
         """
         steps = int(frames["time"][-1]) // STEP + 1 if len(frames) else 0
         samples = np.zeros(steps // SAMPLE_EVERY + 2, dtype=sample_type([self.controller])).view(np.recarray)

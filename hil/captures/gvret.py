@@ -8,7 +8,9 @@ from hil.captures.text import TRANSMITTED, TextFormat, identify, match_line, nan
 MICROSECOND = 1000  # [ns]
 
 # time [s], bus number if there are several, Received or Transmitted, bits of the identifier, identifier, data
-CRTD_FRAME = re.compile(r"(\d{1,12}(?:\.\d{1,9})?) +(\d{0,3})([RT])(11|29) +([0-9A-F]{1,8})((?: +[0-9A-F]{2})*)\s*", re.I | re.A)
+CRTD_FRAME = re.compile(
+    r"(\d{1,12}(?:\.\d{1,9})?) +(\d{0,3})([RT])(11|29) +([0-9A-F]{3}|[0-9A-F]{8})((?: +[0-9A-F]{2})*)\s*", re.I | re.A
+)
 CRTD_COMMENT = re.compile(r"\d{1,12}(?:\.\d{1,9})? +\d{0,3}C[A-Z]{2}\b", re.A)
 CRTD_BUS = "1"  # where a line numbers none
 
