@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 
 from bench.nodes import car as car_node
+from bench.nodes import stimulus as columns
 from bench.nodes.car import CarMeasurements, CarParameters, CarState, Phase
-from bench.nodes.stimulus import (
-    COLUMNS,
-    FRICTION_LEFT,
-    FRICTION_RIGHT,
-    GEAR,
-    GRADE,
-    TIME,
-)
 from bench.plant.car import place
 from bench.plant.driver import acquaint
 from bench.vehicles import load_vehicle
@@ -23,12 +16,12 @@ from firmware_model.signals import Gear, HighVoltage, Inputs, Outputs
 DT = 1e-3
 
 
-def stimulus(**columns: float) -> np.ndarray:
-    table = np.full((2, COLUMNS), math.nan)
-    table[:, TIME] = 0.0, 10.0
-    table[:, [GEAR, GRADE, FRICTION_LEFT, FRICTION_RIGHT]] = Gear.DRIVE, 0.0, 1.0, 1.0
-    for name, value in columns.items():
-        table[:, globals()[name]] = value
+def stimulus(**given: float) -> np.ndarray:
+    table = np.full((2, columns.COLUMNS), math.nan)
+    table[:, columns.TIME] = 0.0, 10.0
+    defaults = {"GEAR": Gear.DRIVE, "GRADE": 0.0, "FRICTION_LEFT": 1.0, "FRICTION_RIGHT": 1.0}
+    for name, value in (defaults | given).items():
+        table[:, getattr(columns, name)] = value
     return table
 
 
