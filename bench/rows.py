@@ -73,7 +73,7 @@ def print_table(console: Any, title: str, rows: list[Row]) -> None:
 
     wide = console.width >= WIDE
     table = Table(title=escape(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("figure", no_wrap=wide)
+    table.add_column("figure", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("unit", no_wrap=True)
     table.add_column("target")

@@ -3,7 +3,10 @@
 Absolute times differ between machines and minutes; the ratios do not, since each pair is measured in turns.
 """
 
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,12 +21,15 @@ from bench.rows import Row, as_json, bounded, failed, print_table
 from firmware_model.kernel import kernel
 
 if TYPE_CHECKING:
+    from hil.lockstep import Lockstep
     from hil.network.database import Message, Network
 
 ROUNDS = 7
 CODEC_LOOPS = 2_000_000
 REFERENCE_LOOPS = 3_000
 LOOP_SECONDS = 20.0
+SINGLE_STEPS = 1_000
+PLAIN_STEPS = 200
 # Eight signals of mixed width, order, sign and scale: the frame on which codecs are commonly compared.
 EIGHT_SIGNALS = """VERSION ""
 NS_ :
@@ -195,29 +201,43 @@ def codec_loops(network: "Network", message: "Message") -> ModuleType:
 
 
 def loop_rows() -> list[Row]:
-    """Lockstep of car, controller and frames on three buses, as a multiple of real time."""
+    """Lockstep of car, controller and frames on three buses: multiples of real time, and the same loop run otherwise."""
+    rows = []
+    for name in ("stop_and_go", "double_lane_change"):
+        bench = lockstep_of(name)
+        bench.advance(10.0)
+        second = fastest({"second": lambda bench=bench: timed(lambda: bench.advance(LOOP_SECONDS), 1) / LOOP_SECONDS})["second"]  # type: ignore[misc]
+        note = f"{second * 1e3:.2f} µs a step of 1 ms: car, controller, three buses"
+        rows.append(bounded(f"lockstep: {name}", 1.0 / second, "× real time", minimum=300.0, note=note))
+    step = second * 1e-3
+    called = fastest({"step": lambda: timed(lambda: [bench.advance(1e-3) for _ in range(SINGLE_STEPS)], SINGLE_STEPS)})["step"]
+    rows.append(Row("the same loop, each step called from Python", called / step, "times as long"))
+    rows.append(Row("the same loop in plain Python", plain_python_step() / step, "times as long", note="the kernels uncompiled"))
+    return rows
+
+
+def lockstep_of(scenario: str) -> "Lockstep":
+    """The twin-motor car in a scenario, at power-on."""
     from bench.drive import Drive
     from bench.scenarios import load_scenario
     from bench.vehicles import load_vehicle
     from hil.network.database import load_network
 
-    rows = []
-    for name in ("stop_and_go", "double_lane_change"):
-        vehicle = load_vehicle("leaf_twin_motor")
-        drive = Drive(load_network(vehicle.network), vehicle, load_scenario(name))
-        bench = drive.lockstep()
-        bench.advance(10.0)
-        measured = fastest({"loop": lambda bench=bench: timed(lambda: bench.advance(LOOP_SECONDS), 1)})  # type: ignore[misc]
-        rows.append(
-            bounded(
-                f"lockstep: {name}",
-                LOOP_SECONDS / measured["loop"],
-                "× real time",
-                minimum=300.0,
-                note=f"{measured['loop'] / LOOP_SECONDS * 1e3:.2f} µs a step of 1 ms: car, controller, three buses",
-            )
-        )
-    return rows
+    vehicle = load_vehicle("leaf_twin_motor")
+    return Drive(load_network(vehicle.network), vehicle, load_scenario(scenario)).lockstep()
+
+
+def plain_python_step() -> float:
+    """Time [s] of one step of the loop with the compiler off, in a process of its own."""
+    code = (
+        "from bench.commands.performance import PLAIN_STEPS, lockstep_of, timed\n"
+        "bench = lockstep_of('double_lane_change')\n"
+        "print(timed(lambda: bench.advance(PLAIN_STEPS * 1e-3), PLAIN_STEPS))"
+    )
+    # Unsigned numbers that wrap round are meant; only the interpreter warns of them.
+    command = [sys.executable, "-W", "ignore::RuntimeWarning", "-c", code]
+    done = subprocess.run(command, env={**os.environ, "NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True, check=True)
+    return float(done.stdout)
 
 
 # --- other ways to step a car --------------------------------------------------------------------------------------------
