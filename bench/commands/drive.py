@@ -20,9 +20,9 @@ def run(
     car = load_vehicle(vehicle)
     drive = Drive(load_network(network or car.network), car, load_scenario(scenario), duration=duration)
     if out:
-        from bench.commands.files import require_writable
+        from bench.commands.files import prepare_output
 
-        require_writable(out)
+        prepare_output(out)
     bench = _realtime_bench(drive) if realtime else drive.lockstep()
     with CompileProgress(progress()):
         bench.compile()

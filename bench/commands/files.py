@@ -3,11 +3,16 @@
 import tempfile
 from pathlib import Path
 
+from bench.report.extra import require_extra
 from hil.errors import UsageError
 
 
-def require_writable(folder: Path) -> None:
-    """Make ``folder`` and try to write into it, before long work is done for nothing. Raises UsageError."""
+def prepare_output(folder: Path) -> None:
+    """Make ``folder``, try to write into it, and look for what reports need, before long work is done for nothing.
+
+    Raises UsageError.
+    """
+    require_extra()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -20,9 +20,9 @@ def run(capture: Path, bus_config: list[str], vehicle: str, network: str | None,
     buses = parse_bus_config(bus_config)
     replay = CaptureReplay(read_capture(capture), load_vehicle(vehicle), network, buses)
     if out:
-        from bench.commands.files import require_writable
+        from bench.commands.files import prepare_output
 
-        require_writable(out)
+        prepare_output(out)
     with CompileProgress(progress()):
         replay.compile()
     result = replay.result()

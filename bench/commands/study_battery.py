@@ -23,9 +23,9 @@ LEGEND = (
 def run(out: Path | None, json: bool) -> int:
     """Drive all cases and report; returns the number of rows that miss their target."""
     if out:
-        from bench.commands.files import require_writable
+        from bench.commands.files import prepare_output
 
-        require_writable(out)
+        prepare_output(out)
     outcomes = _drive(battery.all_cases())
     rows = battery.result_rows(outcomes)
     if json:

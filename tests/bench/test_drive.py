@@ -33,7 +33,7 @@ def launch() -> DriveResult:
 
 
 def value(result: DriveResult, name: str) -> float:
-    return float(next(row.value for row in result.rows if row.name == name))  # type: ignore[arg-type]
+    return float(next(row.value for row in result.rows if row.name == name))
 
 
 def plant(result: DriveResult) -> np.ndarray:

@@ -60,7 +60,7 @@ def plain() -> Console:
 
 def written(console: Console) -> str:
     """What was written, without the control sequences of the terminal."""
-    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", console.file.getvalue())  # type: ignore[attr-defined]
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", console.file.getvalue())
 
 
 def look(sample: Any, phase: Phase = Phase.DRIVING, scenario_time: float = 12.3) -> str:

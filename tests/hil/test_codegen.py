@@ -254,7 +254,7 @@ def test_any_layout_of_signals_gives_the_bytes_of_cantools(data: st.DataObject) 
         title = "one message"
         messages = (converted,)
 
-    codecs = import_generated("codecs", generate_codecs(OneMessage()))  # type: ignore[arg-type]
+    codecs = import_generated("codecs", generate_codecs(OneMessage()))
     # The kernels' plain-Python form: the property is about bits, and compiling each random layout would take minutes.
     encode, decode = (getattr(function, "py_func", function) for function in (codecs.encode_Any, codecs.decode_Any))
     for payload in data.draw(st.lists(st.binary(min_size=8, max_size=8), min_size=1, max_size=5)):

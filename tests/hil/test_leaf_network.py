@@ -129,7 +129,7 @@ def drive(shared_data: Path) -> Capture:
 
 def decode(message: Message, data: bytes, **options: bool) -> dict[str, Any]:
     """Physical values as plain numbers, unless told otherwise."""
-    return dict(message.decode(data, **({"decode_choices": False} | options)))  # type: ignore[arg-type]
+    return dict(message.decode(data, **({"decode_choices": False} | options)))
 
 
 def raw_values(message: Message, data: bytes) -> dict[str, int]:

@@ -23,7 +23,7 @@ def bench_of(network: Network) -> Lockstep:
 
 def reception_of(bench: Lockstep) -> Callable[..., None]:
     """The generated kernel that takes a frame into the controller."""
-    return sys.modules[bench._run.py_func.__module__].receive_controller  # type: ignore[no-any-return]
+    return sys.modules[bench._run.py_func.__module__].receive_controller
 
 
 def test_a_value_goes_from_node_to_node_and_back_as_frames(network: Network) -> None:
@@ -82,7 +82,7 @@ def test_a_sender_told_to_be_silent_is_missed(network: Network) -> None:
         (lambda frame: setattr(frame, "identifier", 0x7FF), "unknown"),
     ],
 )
-def test_a_damaged_frame_is_thrown_away_and_counted(network: Network, damage, counted: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_damaged_frame_is_thrown_away_and_counted(network: Network, damage, counted: str) -> None:
     bench = bench_of(network)
     frame = next(frame for frame in bench.advance(0.1).frames if frame.identifier == 0x1DA).copy()
     fresh = bench_of(network)

@@ -10,7 +10,7 @@ from hil.wire import QUEUE, WireState, frame_bits, new_queues, next_frame, prior
 BIT = 2000  # [ns] at 500 kbit/s
 
 
-def frame_of(identifier: int, time: int = 0, length: int = 8, kind: int = 0):  # type: ignore[no-untyped-def]
+def frame_of(identifier: int, time: int = 0, length: int = 8, kind: int = 0):
     frame = new_frames(1)[0]
     frame.identifier, frame.time, frame.length, frame.kind = identifier, time, length, kind
     return frame
@@ -20,7 +20,7 @@ class Wire:
     def __init__(self) -> None:
         self.state, self.queues, self.out = WireState.new()[0], new_queues(1), new_frames(1)
 
-    def submit(self, frame) -> None:  # type: ignore[no-untyped-def]
+    def submit(self, frame) -> None:
         submit(self.state, self.queues, frame)
 
     def deliver(self, now: int) -> list[tuple[int, int]]:

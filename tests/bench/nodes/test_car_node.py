@@ -37,19 +37,19 @@ class Car:
         self.table, self.path = table, np.array(path or [(0.0, 0.0)])
 
     @property
-    def state(self):  # type: ignore[no-untyped-def]
+    def state(self):
         return self.states[0]
 
     @property
-    def parameters(self):  # type: ignore[no-untyped-def]
+    def parameters(self):
         return self.parameter[0]
 
     @property
-    def sensors(self):  # type: ignore[no-untyped-def]
+    def sensors(self):
         return self.inputs[0]
 
     @property
-    def commands(self):  # type: ignore[no-untyped-def]
+    def commands(self):
         return self.outputs[0]
 
     def run(self, duration: float) -> None:

@@ -104,7 +104,7 @@ def test_an_axle_without_motor_stays_off_the_bus() -> None:
     assert unit.demands.front.connected == 0
 
 
-def battery_after(duration: float, *, awake: int = 1, wide: int = 0):  # type: ignore[no-untyped-def]
+def battery_after(duration: float, *, awake: int = 1, wide: int = 0):
     outputs, inputs, plant = Outputs.new()[0], Inputs.new()[0], car.Measurements.new()[0]
     state, parameters = BatteryControllerState.new()[0], BatteryControllerParameters.new()[0]
     outputs.power.awake, parameters.wide_frames = awake, wide
