@@ -152,6 +152,35 @@ def test_a_sealed_frame_passes_its_check_and_any_flipped_bit_fails_it(network: N
                 assert not check(np.uint64(int(payload) ^ (1 << bit))), f"{message.name} bit {bit}"
 
 
+def decoded(network: Network, name: str, frame: str) -> dict[str, float]:
+    message = next(message for message in network.messages if message.name == name)
+    values = getattr(codecs_of(network), f"decode_{message.codec}")(np.uint64(payload_from_bytes(bytes.fromhex(frame))))
+    return dict(zip([signal.name for signal in message.signals], values, strict=True))
+
+
+def test_what_a_booting_leaf_marks_as_invalid_has_no_value() -> None:
+    """First 0x1DA of an inverter that is switched on (voltage 0xFF, speed raw 0x3FFF); all ones in 0x1DB and 0x1DC."""
+    network = load_network("leaf_ze1")
+    inverter = decoded(network, "InverterState", "FF0000007FFE0197")
+    assert math.isnan(inverter["InputVoltage"])
+    assert math.isnan(inverter["MotorSpeed"])
+    assert inverter["MotorTorque"] == 0.0
+    assert math.isnan(decoded(network, "BatteryState", "0000FFC000000000")["Voltage"])
+    limits = decoded(network, "BatteryLimits", "FFFFF00000000000")
+    assert math.isnan(limits["DischargeLimit"])
+    assert math.isnan(limits["ChargeLimit"])
+
+
+def test_discharge_is_positive_and_regeneration_negative_whatever_the_sign_on_the_bus() -> None:
+    network = load_network("leaf_ze1")
+    # A real frame of a LEAF e+: raw -156 of 0.5 A on the bus, 782 of 0.5 V.
+    battery = decoded(network, "BatteryState", "EC80C3AA00F640F8")
+    assert (battery["Current"], battery["Voltage"]) == (78.0, 391.0)
+    assert decoded(network, "BatteryState", "0140C3AA00000000")["Current"] == -5.0
+    # 12 signed bits of 0.25 Nm in 0x1D4: -1 is all ones.
+    assert decoded(network, "TorqueRequest", "0000FFF000000000")["MotorTorque"] == -0.25
+
+
 def test_every_frame_of_a_real_car_is_decoded_as_cantools_does_and_rebuilt_to_the_bit(shared_data: Path) -> None:
     network = load_network("leaf_ze1")
     codecs = codecs_of(network)
