@@ -141,6 +141,7 @@ class DriverDemand:
 class YawControl:
     """Reference yaw rate and the yaw moment that makes the car follow it."""
 
+    enabled = flag("yaw control may act", default=1)
     understeer_gradient = value("rad/(m/s2)", 0.0033, -0.02, 0.05, "road-wheel angle wanted per lateral acceleration")
     friction = value("1", 0.95, 0.05, 1.5, "friction coefficient that the reference reckons with")
     friction_share = value("1", 0.85, 0.1, 1.0, "share of the friction that the reference may use")
@@ -176,6 +177,7 @@ class TorqueSplit:
 class WheelSlip:
     """Slip limitation of one axle through its motor."""
 
+    enabled = flag("slip control may act", default=1)
     slip_speed = value("m/s", 0.4, 0.1, 5.0, "slip speed that is held at low speed")
     slip_ratio = value("1", 0.07, 0.01, 0.5, "slip that is held at higher speed")
     gain = value("Nm/(m/s)", 250.0, 0.0, 5000.0, "axle torque per slip-speed error")

@@ -33,7 +33,7 @@ def limit(
     slip_speed = inputs.motor_speed * axle.wheel_radius / axle.gear_ratio - speed
     target = _target(speed, c)
     error = state.direction * slip_speed - target
-    if error > 0.0 and not state.active:
+    if c.enabled and error > 0.0 and not state.active:
         state.active = 1
         state.adhesion_torque = clamp(c.adhesion_share * state.direction * road_torque, 0.0, given)
     allowed = _hold_slip(dt, error, target, state.direction * wanted * axle.gear_ratio, state, c) if state.active else given

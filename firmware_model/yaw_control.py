@@ -21,7 +21,7 @@ def yaw_moment(dt: float, inputs: Any, speed: float, state: Any, measurements: A
     """Yaw moment [Nm] wanted at ``speed`` [m/s], positive to the left; 0 while a sensor it needs is not trusted."""
     c = calibration.yaw_control
     fade = ramp(speed, c.fade_in_start, c.fade_in_end)
-    active = fade > 0.0 and inputs.steering_trusted and inputs.motion_trusted
+    active = c.enabled and fade > 0.0 and inputs.steering_trusted and inputs.motion_trusted
     measurements.active = active
     if not active:
         _rest(inputs, state, measurements)
