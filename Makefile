@@ -1,13 +1,15 @@
 # Two commands do everything on a machine that has Python 3.11 or newer with venv:
 #   make drive   environment, install, and the main job: the twin-motor LEAF drives over CAN; report in out/drive
 #   make test    environment, install with the test extras, all tests, and the line coverage of the kernels
+# One takes hours, and is for the night:
+#   make mutation   what the tests of the protecting laws miss (docs/mutation.md); one law: make mutation LAWS=torque_path
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help drive test coverage lint constraints clean
+.PHONY: help drive test compiled-tests coverage mutation lint constraints clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -15,14 +17,42 @@ help:
 drive: $(VENV)/installed-report
 	$(BIN)/e4hil drive --out out/drive
 
+# Both at the same time, on two cores.
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest
-	$(MAKE) --no-print-directory coverage
+	$(MAKE) --no-print-directory --jobs=2 compiled-tests coverage
 
-# Numba's compiled code is invisible to coverage; the same kernels run once more as plain Python.
+compiled-tests: $(VENV)/installed-test
+	$(BIN)/python -m pytest
+
+# Numba's compiled code is invisible to coverage; the same kernels run once more as plain Python, quietly.
 coverage: $(VENV)/installed-test
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q -p no:cacheprovider tests/firmware_model tests/bench/plant tests/bench/nodes
+	@mkdir -p out
+	@NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q -p no:cacheprovider $(PLAIN_PYTHON_TESTS) > out/plain-python-tests.txt 2>&1 \
+		|| (cat out/plain-python-tests.txt; false)
 	$(BIN)/python -m coverage report
+
+PLAIN_PYTHON_TESTS = tests/firmware_model tests/bench/plant tests/bench/nodes
+
+LAWS ?= torque_path power_budget discharge_limiter torque_monitor
+MUTATE = PATH="$(abspath $(BIN)):$$PATH" NUMBA_DISABLE_JIT=1 CI=1 PYTHONDONTWRITEBYTECODE=1
+
+mutation: $(LAWS:%=out/mutation/%/report.txt)
+
+# In a copy, so that a run that is stopped leaves the sources alone; started again, it goes on with the mutants that are left.
+.SECONDARY: $(LAWS:%=out/mutation/%/session.sqlite)
+out/mutation/%/session.sqlite: firmware_model/%.py tests/firmware_model/test_%.py tests/mutation.toml $(VENV)/installed-mutation
+	rm -rf $(@D) && mkdir -p $(@D)
+	cp -r firmware_model hil bench tests pyproject.toml $(@D)
+	sed 's/LAW/$*/' tests/mutation.toml > $(@D)/mutation.toml
+	cd $(@D) && $(MUTATE) cosmic-ray baseline mutation.toml
+	cd $(@D) && $(MUTATE) cosmic-ray init mutation.toml new.sqlite && $(MUTATE) cr-filter-operators new.sqlite mutation.toml
+	mv $(@D)/new.sqlite $@
+
+out/mutation/%/report.txt: out/mutation/%/session.sqlite
+	cp firmware_model/$*.py $(@D)/firmware_model
+	cd $(@D) && $(MUTATE) cosmic-ray exec mutation.toml session.sqlite
+	$(BIN)/cr-report --surviving-only --show-diff $< > $@
+	tail -n 3 $@
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff check .

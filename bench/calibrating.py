@@ -4,15 +4,21 @@ A control unit is calibrated with the nominal data of its car; it does not know 
 sheet does not hold keep their defaults of :mod:`firmware_model.calibration`.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from bench.plant.car import understeer_gradient
+from bench.plant.ride import sprung_masses
+from bench.plant.tyre import cornering_stiffness
 from bench.vehicles import Vehicle
-from firmware_model.calibration import Calibration
-from firmware_model.kernel import new
+from firmware_model.calibration import Axle, Calibration
+from firmware_model.kernel import Record, new
+from firmware_model.kernel.math import GRAVITY
 
-PULSE = 10.0  # [s] for which the pack resistance of the calibration table holds
+AXLE_DEFAULTS = cast(Record, Axle)
+# Of the highest current, what the pack's busbars, fuse and contactors carry for ever: assumption, 480 of 800 A in a LEAF e+.
+HEAT_SHARE = 0.6
 
 VEHICLE_VALUES = {
     "mass": "mass",
@@ -20,6 +26,8 @@ VEHICLE_VALUES = {
     "front_axle_to_cg": "front_axle_distance",
     "cg_height": "centre_height",
     "steering_ratio": "steering_ratio",
+    "yaw_inertia": "yaw_inertia",
+    "roll_stiffness_front": "roll_stiffness_front",
     "road_load_constant": "road_load_0",
     "road_load_linear": "road_load_1",
     "road_load_quadratic": "road_load_2",
@@ -34,10 +42,27 @@ def calibration_of(vehicle: Vehicle) -> Any:
         controller.vehicle[ours] = car.body[its]
     controller.vehicle.front_track = car.front.track
     controller.vehicle.rear_track = car.rear.track
+    front_load, rear_load = axle_loads(car)
+    controller.vehicle.front_cornering_stiffness = axle_stiffness(car.front, front_load, car.tyre)
+    controller.vehicle.rear_cornering_stiffness = axle_stiffness(car.rear, rear_load, car.tyre)
+    controller.yaw_control.understeer_gradient = understeer_gradient(car)
     _put_axle(controller.front, car.front, car.tyre)
     _put_axle(controller.rear, car.rear, car.tyre)
-    _put_pack(controller.discharge_limiter, car.battery)
+    _put_ride(controller.ride_control, car)
+    _put_pack(controller, car.battery)
     return calibration
+
+
+def axle_loads(car: Any) -> tuple[float, float]:
+    """Static load of front and rear axle [N]."""
+    weight = car.body.mass * GRAVITY
+    rear = weight * car.body.front_axle_distance / car.body.wheelbase
+    return float(weight - rear), float(rear)
+
+
+def axle_stiffness(axle: Any, load: float, tyre: Any) -> float:
+    """Cornering stiffness [N/rad] of an axle with that ``load`` [N], suspension and steering included."""
+    return float(2.0 * axle.cornering_compliance * cornering_stiffness(0.5 * load, tyre))
 
 
 def _put_axle(controller: Any, axle: Any, tyre: Any) -> None:
@@ -48,30 +73,69 @@ def _put_axle(controller: Any, axle: Any, tyre: Any) -> None:
     controller.motor_present = int(driving.any())
     controller.gear_ratio = axle.gear_ratio
     controller.wheel_radius = tyre.radius
+    controller.wheel_inertia = axle.wheel_inertia
     controller.inertia = motor.rotor_inertia * axle.gear_ratio**2 + 2.0 * axle.wheel_inertia
+    if controller.motor_present:
+        controller.rotor_inertia = motor.rotor_inertia * axle.gear_ratio**2
+    controller.driveline_frequency = _driveline_frequency(axle, tyre)
     if controller.motor_present:
         controller.motor_torque_max = motor.envelope_torque.max()
         controller.motor_power_max = (motor.envelope_torque * speeds).max()
         controller.motor_speed_max = speeds[driving].max()
 
 
-def _put_pack(limiter: Any, pack: Any) -> None:
-    """Data of the pack: how its cells are wired, what they may be asked for, and the resistance to begin with."""
-    cell = pack.cell
-    limiter.cell_count = pack.series
+def _driveline_frequency(axle: Any, tyre: Any) -> float:
+    """Angular frequency [rad/s] of the rotor on its half shafts and the carcasses of two tyres, against the road."""
+    rotor = axle.motor.rotor_inertia * axle.gear_ratio**2
+    carcasses = 2.0 * tyre.slip_stiffness * tyre.nominal_load / tyre.relaxation_length_longitudinal * tyre.radius**2
+    stiffness = 1.0 / (1.0 / axle.shaft_stiffness + 1.0 / carcasses)
+    return float(np.sqrt(stiffness / rotor)) if rotor else float(AXLE_DEFAULTS.field("driveline_frequency").default)
+
+
+def _put_ride(ride: Any, car: Any) -> None:
+    """Springs, side-view geometry, and what follows from them: frequency, damping and gradient of the pitch."""
+    body, (m_f, m_r) = car.body, sprung_masses(car)
+    a = m_r / (m_f + m_r) * body.wheelbase
+    b = body.wheelbase - a
+    stiffness = damping = 0.0
+    lifts = []
+    height = body.centre_height / body.wheelbase
+    for name, axle, mass, arm in (("front", car.front, m_f, a), ("rear", car.rear, m_r, b)):
+        links = axle.suspension
+        omega = 2.0 * np.pi * links.ride_frequency
+        rate = mass * omega**2
+        ride[f"{name}_spring_rate"] = rate
+        ride[f"{name}_drive_support"] = links.drive_support
+        stiffness += rate * arm**2
+        damping += 2.0 * links.damping_ratio * mass * omega * arm**2
+        lifts.append((height - 0.5 * links.drive_support) / rate)
+    ride.pitch_frequency = np.sqrt(stiffness / body.pitch_inertia)
+    ride.pitch_damping_ratio = 0.5 * damping / np.sqrt(stiffness * body.pitch_inertia)
+    ride.pitch_gradient = body.mass * sum(lifts) / body.wheelbase
+
+
+def _put_pack(controller: Any, pack: Any) -> None:
+    """Data of the pack: its cells, how they are wired, and what they may be asked for."""
+    cell, sheet, limiter = pack.cell, controller.pack, controller.discharge_limiter
+    sheet.cell_count = pack.series
+    sheet.capacity = pack.parallel * cell.capacity
+    sheet.heat_capacity = pack.heat_capacity
+    for key in (
+        "open_circuit_voltage",
+        "time_constant_1",
+        "time_constant_2",
+        "resistance_over_charge",
+        "resistance_over_temperature",
+    ):
+        sheet[key] = cell[key]
+    for key in ("resistance_0", "resistance_1", "resistance_2"):
+        sheet[key] = cell[key] / pack.parallel
+    sheet.charge_spread = pack.charge_spread
+    sheet.resistance_spread = pack.resistance_spread
     limiter.cell_voltage_min = cell.voltage_min
     limiter.cell_voltage_max = cell.voltage_max
     limiter.discharge_current_max = pack.parallel * cell.discharge_current_max
     limiter.charge_current_max = pack.parallel * cell.charge_current_max
+    limiter.heat_current = HEAT_SHARE * limiter.discharge_current_max
     # The most that current and full charge allow: where charge and temperature do not derate, another constraint binds first.
     limiter.power_full = limiter.discharge_current_max * pack.series * cell.open_circuit_voltage[-1]
-    scale = pack.series / pack.parallel * _pulse_resistance(cell) / limiter.resistance
-    for key in ("resistance", "resistance_min", "resistance_max"):
-        limiter[key] *= scale
-
-
-def _pulse_resistance(cell: Any) -> float:
-    """Resistance [Ohm] of a cell after a pulse of PULSE [s], at 25 degC and mid charge."""
-    fast = cell.resistance_1 * (1.0 - np.exp(-PULSE / cell.time_constant_1))
-    slow = cell.resistance_2 * (1.0 - np.exp(-PULSE / cell.time_constant_2))
-    return float(cell.resistance_0 + fast + slow)

@@ -116,6 +116,42 @@ def replay(
     _finish(strict, run(capture, bus_config or [], vehicle, network, out, json))
 
 
+@app.command()
+def compare(
+    manoeuvre: Annotated[
+        list[str] | None,
+        typer.Option("--manoeuvre", "-m", help="Only this manoeuvre (see --list); may be given several times.", metavar="NAME"),
+    ] = None,
+    vehicle: VehicleOption = "leaf_twin_motor",
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Drives at the same time; one a core if not given.", min=1, metavar="N")
+    ] = None,
+    list_them: Annotated[bool, typer.Option("--list", help="List the manoeuvres.")] = False,
+    cell_tests: Annotated[
+        Path | None,
+        typer.Option("--cell-tests", help="Folder with HPPC tests of measured cells, for the power prediction.", metavar="DIR"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the report.", metavar="DIR")] = None,
+    json: JsonOption = False,
+    strict: StrictOption = False,
+) -> None:
+    """Compare this controller with a fixed 50:50 split and with front drive: one table, from the manoeuvres of the standards.
+
+    The same car, manoeuvre and driver, through the same frames and lags; beside each figure what physics allows at all, where it
+    can be computed.
+
+    For example:
+
+    e4hil compare --manoeuvre sine-with-dwell --out out/compare
+    """
+    from bench.commands import compare as command
+
+    if list_them:
+        command.list_manoeuvres(json)
+        return
+    _finish(strict, command.run(manoeuvre or [], vehicle, workers, out, json, cell_tests))
+
+
 @study.command("battery")
 def study_battery(
     out: OutOption = None,

@@ -39,7 +39,7 @@ CAR = NodeSpec(
     state=CarState,
     measurements=CarMeasurements,
     parameters=CarParameters,
-    tables=("stimulus", "path"),
+    tables=("stimulus", "path", "road"),
 )
 
 LONGEST_START = 70.0  # [s] bring-up to READY and run-up to the scenario's first speed; more means that it never begins
@@ -69,8 +69,19 @@ class DriveResult:
 class Drive:
     """A drive that can be stepped through, so that somebody can look on."""
 
-    def __init__(self, network: Network, vehicle: Vehicle, scenario: Scenario, *, duration: float | None = None) -> None:
-        """``duration`` [s] cuts the scenario short or lets its last values hold longer."""
+    def __init__(
+        self,
+        network: Network,
+        vehicle: Vehicle,
+        scenario: Scenario,
+        *,
+        duration: float | None = None,
+        calibration: Any | None = None,
+    ) -> None:
+        """``duration`` [s] cuts the scenario short or lets its last values hold longer.
+
+        ``calibration`` of the controller (one-element recarray) is the vehicle's own unless given.
+        """
         self.network, self.vehicle, self.scenario = network, vehicle, scenario
         self.duration = duration or scenario.duration
         unknown = set(scenario.targets) - {figure.key for figure in FIGURES}
@@ -78,8 +89,8 @@ class Drive:
             known = ", ".join(figure.key for figure in FIGURES)
             raise UsageError(f"scenario {scenario.name}: targets.{min(unknown)}: no such figure; there are: {known}")
         self.controller = Node(CONTROLLER, network)
-        self.car = Node(CAR, network, (scenario.stimulus, scenario.path))
-        self.controller.parameters[:] = calibration_of(vehicle)
+        self.car = Node(CAR, network, (scenario.stimulus, scenario.path, scenario.road))
+        self.controller.parameters[:] = calibration_of(vehicle) if calibration is None else calibration
         self._fill_car()
 
     def _fill_car(self) -> None:
@@ -88,6 +99,8 @@ class Drive:
         plant = self.vehicle.parameters[0]
         self.car.parameters["plant"] = plant
         parameters.start_speed = self.scenario.start_speed
+        parameters.drive_mode = self.scenario.drive_mode
+        parameters.e_pedal = int(self.scenario.e_pedal)
         for inverter, axle in ((parameters.front_inverter, plant.front), (parameters.rear_inverter, plant.rear)):
             inverter.fitted = int(axle.motor.envelope_torque.max() > 0.0)
         parameters.battery_controller.wide_frames = int(plant.battery.discharge_power_rated > LEAF_FIELDS_END)
@@ -95,9 +108,9 @@ class Drive:
         acquaint(parameters.plant, parameters.driver)
         place(0.0, self.scenario.state_of_charge, self.scenario.temperature, state.plant, parameters.plant)
 
-    def lockstep(self) -> Lockstep:
-        """The two nodes in lockstep."""
-        return Lockstep(self.network, [self.controller, self.car])
+    def lockstep(self, *, sample_every: int = 10) -> Lockstep:
+        """The two nodes in lockstep, with a sample every so many ticks."""
+        return Lockstep(self.network, [self.controller, self.car], sample_every=sample_every)
 
     @property
     def longest(self) -> float:

@@ -14,6 +14,7 @@ KMH = 3.6  # km/h per m/s
 # Beyond this the pack's power counts as above its limit: the resolution of the frames (0.5 A at 400 V on 180 kW is 0.1 %),
 # and what a limiter may overshoot for one sample.
 LIMIT_TOLERANCE = 0.005
+OSCILLATION = 0.11  # [s] one period of a driveline of 9 Hz
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,33 @@ def peak(path: tuple[str, ...], factor: float = 1.0) -> Callable[[Any], float]:
     return compute
 
 
+def jerk(samples: Any) -> float:
+    """Largest change of the longitudinal acceleration [m/s3], between samples of 10 ms.
+
+    In real time each node samples by its own clock, and two samples of the controller may meet the same one of the car.
+    """
+    times, first = np.unique(scenario_time(samples), return_index=True)
+    return float(np.max(np.abs(np.gradient(plant(samples)["body"]["longitudinal_acceleration"][first], times))))
+
+
+def shudder(samples: Any) -> float:
+    """Largest swing [Nm] of an axle's half-shaft torque about the motor's torque at the axle.
+
+    Less the mean of their difference over one oscillation: that part accelerates the rotor with the car.
+    """
+    time = scenario_time(samples)
+    width = max(1, round(OSCILLATION / (time[1] - time[0])))
+    if len(time) < width:
+        return 0.0
+    mean = np.ones(width) / width
+    worst = 0.0
+    for axle in ("front", "rear"):
+        swing = plant(samples)[axle]["half_shaft_torque"] - plant(samples)[axle]["axle_torque"]
+        inside = swing[width // 2 : len(swing) - (width - 1) // 2]
+        worst = max(worst, float(np.max(np.abs(inside - np.convolve(swing, mean, "valid")))))
+    return worst
+
+
 FIGURES = (
     Figure("time_to_50_kmh", "0 to 50 km/h", "s", lambda s: time_to(s, 50 / KMH), starts_at_rest),
     Figure("time_to_100_kmh", "0 to 100 km/h", "s", lambda s: time_to(s, 100 / KMH), starts_at_rest),
@@ -142,6 +170,11 @@ FIGURES = (
     Figure("peak_lateral_acceleration", "peak lateral acceleration", "m/s²", peak(("body", "lateral_acceleration"))),
     Figure("peak_yaw_rate", "peak yaw rate", "°/s", peak(("body", "yaw_rate"), math.degrees(1.0))),
     Figure("peak_sideslip", "peak sideslip angle", "°", peak(("body", "sideslip"), math.degrees(1.0))),
+    Figure("peak_pitch", "peak pitch angle", "°", peak(("ride", "pitch"), math.degrees(1.0))),
+    Figure("peak_pitch_rate", "peak pitch rate", "°/s", peak(("ride", "pitch_rate"), math.degrees(1.0))),
+    Figure("peak_roll", "peak roll angle", "°", peak(("ride", "roll"), math.degrees(1.0))),
+    Figure("peak_jerk", "peak longitudinal jerk", "m/s³", jerk),
+    Figure("peak_shudder", "peak oscillation of the half-shaft torque", "Nm", shudder),
     Figure("largest_slip", "largest wheel slip above 5 km/h", "%", lambda s: largest_slip(s) * 100.0),
 )
 

@@ -29,7 +29,8 @@ FOLLOWER = NodeSpec(
     parameters=Calibration,
     sampled=("outputs", "measurements"),
 )
-# What FOLLOWER leaves untouched, as paths of its samples: the tasks that need a chassis, and what only a receiver fills.
+# What FOLLOWER leaves untouched, as paths of its samples: the tasks that need a chassis, the derating of the motors by their
+# heat, which the recorded request has behind it, and what only a receiver fills.
 NOT_RUN = (
     "controller.outputs.brakes",
     "controller.outputs.front.link",
@@ -37,13 +38,15 @@ NOT_RUN = (
     "controller.outputs.power.link",
     "controller.measurements.vehicle_speed",
     "controller.measurements.driver_demand",
+    "controller.measurements.vehicle_state",
     "controller.measurements.yaw_control",
-    "controller.measurements.torque_split",
+    "controller.measurements.allocation",
+    "controller.measurements.ride_control",
     "controller.measurements.brake_blending",
     *(
         f"controller.measurements.{axle}.{name}"
         for axle in ("front", "rear")
-        for name in ("motor_torque_wanted", "slip_speed", "slip_torque", "slip_active")
+        for name in ("motor_torque_wanted", "slip_speed", "slip_torque", "slip_active", "thermal_share")
     ),
     "controller.measurements.supervisor.state",
     "controller.measurements.supervisor.latched_faults",

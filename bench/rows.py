@@ -2,11 +2,12 @@
 
 import json
 import math
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 SMALLEST = 5e-4  # no figure here has a unit in which less than this means anything to people; JSON has every digit
+OURS = "this controller"  # heads the values of rows that have others beside them
 WIDE = 110  # [columns] from here on a terminal has room for the notes beside their rows
 
 
@@ -20,6 +21,7 @@ class Row:
     target: str = ""
     passed: bool | None = None
     note: str = ""
+    beside: Mapping[str, float | str | None] = field(default_factory=dict)  # the same figure of others, by their names
 
 
 def bounded(
@@ -40,6 +42,11 @@ def failed(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row.passed is False]
 
 
+def beside_names(rows: Iterable[Row]) -> list[str]:
+    """The names of all others whose figures stand beside those of the rows, in the order in which they come."""
+    return list(dict.fromkeys(name for row in rows for name in row.beside))
+
+
 def as_json(title: str, rows: list[Row], **more: Any) -> str:
     """One JSON object: title, ``rows``, and whatever else the command tells. A value that is not a number becomes null."""
     return json.dumps({"title": title, "rows": [_json_row(row) for row in rows], **more}, indent=2, ensure_ascii=False)
@@ -47,9 +54,13 @@ def as_json(title: str, rows: list[Row], **more: Any) -> str:
 
 def _json_row(row: Row) -> dict[str, Any]:
     fields = asdict(row)
-    if isinstance(row.value, float) and not math.isfinite(row.value):
-        fields["value"] = None
-    return fields
+    fields["value"] = _json_value(row.value)
+    beside = {name: _json_value(value) for name, value in fields.pop("beside").items()}
+    return {**fields, "beside": beside} if beside else fields
+
+
+def _json_value(value: float | str | None) -> float | str | None:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def format_value(value: float | str | None) -> str:
@@ -63,6 +74,11 @@ def format_value(value: float | str | None) -> str:
     if value == round(value) and abs(value) < 1e15:
         return f"{value:.0f}"
     return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def format_other(row: Row, name: str) -> str:
+    """The figure of another one beside a row; empty where there is none."""
+    return format_value(row.beside[name]) if name in row.beside else ""
 
 
 def print_table(console: Any, title: str, rows: list[Row]) -> None:

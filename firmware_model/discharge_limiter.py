@@ -1,23 +1,29 @@
-"""Discharge limiter: what the pack can give and take now.
+"""Discharge limiter: what the pack can give and take, now and over the next seconds.
 
-Each constraint gives a candidate of its own; the lowest one binds and is named. The pack's voltage limits follow from an
-estimate of open-circuit voltage U_0 and resistance R (HPPC form, see G. Plett, J. Power Sources 134 (2004) 262):
+Each constraint gives a candidate of its own; the lowest one binds and is named. Voltage, current, charge and heat are limits of
+the cells' current and become a power by :mod:`firmware_model.state_of_power`; temperature, a low charge and the battery
+controller's own limit are limits of power. The limit itself must hold for the instant in which it cannot be changed; what could
+be kept up for 2, 10 and 30 s is told beside it. A limit falls at once and rises at a limited rate.
 
-    P_dis = U_min (U_0 - U_min) / R        P_chg = U_max (U_max - U_0) / R
-
-A limit falls at once and rises at a limited rate.
+The instant is worked out in every step; of the six predictions (three horizons, two directions) one a step, in turn.
 """
 
+from math import sqrt
 from typing import Any
 
+from firmware_model import state_of_power
 from firmware_model.kernel import kernel
-from firmware_model.kernel.math import clamp, lag, ramp
+from firmware_model.kernel.math import lag, ramp
 from firmware_model.measurements import Constraint
+from firmware_model.state_of_power import CHARGE, DISCHARGE
+
+HORIZONS = (2.0, 10.0, 30.0)  # [s] of the predictions, as their measurements are named
+PREDICTIONS = 6
 
 
 @kernel
 def derate(battery: Any, state: Any, c: Any) -> None:
-    """Powers [W] that state of charge and temperature allow; both change slowly."""
+    """Powers [W] that state of charge and temperature allow, and whether the car creeps home; all change slowly."""
     discharge_share = ramp(battery.state_of_charge, c.discharge_charge_zero, c.discharge_charge_full)
     charge_share = ramp(battery.state_of_charge, c.charge_charge_zero, c.charge_charge_full)
     hot_share = ramp(battery.temperature_highest, c.hot_zero, c.hot_full)
@@ -25,104 +31,69 @@ def derate(battery: Any, state: Any, c: Any) -> None:
     state.discharge_by_charge = c.power_full * discharge_share
     state.charge_by_charge = c.power_full * charge_share
     state.power_by_temperature = c.power_full * (hot_share if hot_share < cold_share else cold_share)
+    if battery.remaining_energy > 0.0:  # 0 before the battery has told it
+        state.turtle = battery.remaining_energy < (c.turtle_release if state.turtle else c.turtle_energy)
 
 
 @kernel
-def estimate_pack(dt: float, battery: Any, state: Any, measurements: Any, c: Any) -> None:
-    """Learn resistance and open-circuit voltage from pack voltage and current, one step of ``dt`` [s].
-
-    Normalised least mean squares on the departures from the mean, u = -R i: a large change of current teaches, a small one
-    (of which the frame's resolution is a large part) hardly.
-    """
-    if not battery.state_trusted or battery.voltage < c.cell_count * c.cell_voltage_plausible:
-        return
-    if not state.initialised:
-        state.initialised = 1
-        state.voltage_mean = battery.voltage
-        state.current_mean = battery.current
-        state.resistance = c.resistance
-        state.open_circuit_voltage = battery.voltage + c.resistance * battery.current
-    state.voltage_mean = lag(state.voltage_mean, battery.voltage, c.averaging_time, dt)
-    state.current_mean = lag(state.current_mean, battery.current, c.averaging_time, dt)
-    u = battery.voltage - state.voltage_mean
-    i = battery.current - state.current_mean
-    r = state.resistance
-    r += dt / c.learning_time * i * (-u - r * i) / (i * i + c.learning_current * c.learning_current)
-    state.resistance = clamp(r, c.resistance_min, c.resistance_max)
-    u_0 = battery.voltage + state.resistance * battery.current
-    state.open_circuit_voltage = lag(state.open_circuit_voltage, u_0, c.open_circuit_time, dt)
-    measurements.open_circuit_voltage = state.open_circuit_voltage
-    measurements.resistance = state.resistance
-
-
-@kernel
-def limit(dt: float, battery: Any, state: Any, measurements: Any, c: Any) -> None:
+def limit(dt: float, battery: Any, state: Any, measurements: Any, calibration: Any) -> None:
     """Discharge and charge limit [W] and the constraints that set them, one step of ``dt`` [s]."""
-    _limit_discharge(dt, battery, state, measurements, c)
-    _limit_charge(dt, battery, state, measurements, c)
+    limiter, results, c = state.discharge_limiter, measurements.discharge_limiter, calibration.discharge_limiter
+    limiter.heat = lag(limiter.heat, battery.current * battery.current, c.heat_time, dt)
 
-
-@kernel
-def _limit_discharge(dt: float, battery: Any, state: Any, measurements: Any, c: Any) -> None:
-    u_0, r = state.open_circuit_voltage, state.resistance
-    u_min = c.cell_count * c.cell_voltage_min
-    by_voltage = _power_at_voltage(u_min, u_0 - u_min, r)
-    by_current = _power_at_current(c.discharge_current_max, u_0, r)
-    power, constraint = _lowest(
-        battery, battery.discharge_limit, by_voltage, by_current, state.discharge_by_charge, state.power_by_temperature
+    power, constraint, results.discharge_voltage_limit = _by_cells(
+        DISCHARGE, c.cell_voltage_min + c.voltage_margin, c.discharge_current_max, state, calibration
     )
-    state.discharge_limit, constraint = _rise(dt, state.discharge_limit, power, constraint, c)
-    measurements.discharge_limit = state.discharge_limit
-    measurements.discharge_constraint = constraint
-    measurements.discharge_voltage_limit = by_voltage
+    power, constraint = _lowest(power, constraint, battery, battery.discharge_limit, limiter.discharge_by_charge, limiter)
+    if limiter.turtle and c.turtle_power < power:
+        power, constraint = c.turtle_power, Constraint.TURTLE.value
+    limiter.discharge_limit, results.discharge_constraint = _rise(dt, limiter.discharge_limit, power, constraint, c)
 
-
-@kernel
-def _limit_charge(dt: float, battery: Any, state: Any, measurements: Any, c: Any) -> None:
-    u_0, r = state.open_circuit_voltage, state.resistance
-    u_max = c.cell_count * c.cell_voltage_max
-    by_voltage = _power_at_voltage(u_max, u_max - u_0, r)
-    by_current = c.charge_current_max * u_0  # the voltage is higher while charging: on the safe side
-    power, constraint = _lowest(
-        battery, battery.charge_limit, by_voltage, by_current, state.charge_by_charge, state.power_by_temperature
+    power, constraint, results.charge_voltage_limit = _by_cells(
+        CHARGE, c.cell_voltage_max - c.voltage_margin, c.charge_current_max, state, calibration
     )
-    state.charge_limit, constraint = _rise(dt, state.charge_limit, power, constraint, c)
-    measurements.charge_limit = state.charge_limit
-    measurements.charge_constraint = constraint
-    measurements.charge_voltage_limit = by_voltage
+    power, constraint = _lowest(power, constraint, battery, battery.charge_limit, limiter.charge_by_charge, limiter)
+    limiter.charge_limit, results.charge_constraint = _rise(dt, limiter.charge_limit, power, constraint, c)
+
+    results.discharge_limit = limiter.discharge_limit
+    results.charge_limit = limiter.charge_limit
+    results.turtle = limiter.turtle
 
 
 @kernel
-def _power_at_voltage(u: float, drop: float, r: float) -> float:
-    """Power [W] at terminal voltage ``u`` [V], with ``drop`` [V] of voltage to spend on the resistance ``r`` [Ohm]."""
-    return u * drop / r if drop > 0.0 and r > 0.0 else 0.0
+def _by_cells(d: float, voltage: float, current_max: float, state: Any, calibration: Any) -> tuple[float, int, float]:
+    """Power [W] that the cells allow now in direction ``d``, its Constraint, and the power down or up to ``voltage`` [V]."""
+    estimate, pack, c = state.pack_estimate, calibration.pack, calibration.discharge_limiter
+    r, relaxed = state_of_power.pulse_resistance(c.limit_horizon, estimate, pack)
+    sink = state_of_power.sinking(c.limit_horizon, estimate, pack)
+    # Where the open-circuit voltage bends, the outermost cell falls off before the mean cell lets the filter see it.
+    spread = pack.charge_spread + c.charge_deviations * sqrt(estimate.covariance[0, 0])
+    by_voltage = state_of_power.current_to_voltage(d, voltage, spread, r, relaxed, sink, estimate, pack)
+    by_charge = state_of_power.current_for_charge(d, c.charge_horizon, estimate, pack)
+    by_heat = state_of_power.current_for_heat(c.heat_horizon, state.discharge_limiter.heat, c)
+    current, constraint = by_voltage, Constraint.VOLTAGE.value
+    if current_max < current:
+        current, constraint = current_max, Constraint.CURRENT.value
+    if by_charge < current:
+        current, constraint = by_charge, Constraint.STATE_OF_CHARGE.value
+    if by_heat < current:
+        current, constraint = by_heat, Constraint.HEAT.value
+    power = state_of_power.power_of_current(d, current, r, relaxed, sink, estimate, pack)
+    voltage_power = state_of_power.power_of_current(d, by_voltage, r, relaxed, sink, estimate, pack)
+    return power, constraint, voltage_power
 
 
 @kernel
-def _power_at_current(i: float, u_0: float, r: float) -> float:
-    """Power [W] at discharge current ``i`` [A]; beyond half of the open-circuit voltage more current gives no more power."""
-    i_peak = 0.5 * u_0 / r if r > 0.0 else 0.0
-    if i > i_peak:
-        i = i_peak
-    return i * (u_0 - r * i)
-
-
-@kernel
-def _lowest(
-    battery: Any, by_battery: float, by_voltage: float, by_current: float, by_charge: float, by_temperature: float
-) -> tuple[float, int]:
-    """The lowest candidate [W] and its Constraint."""
+def _lowest(power: float, constraint: int, battery: Any, by_battery: float, by_charge: float, limiter: Any) -> tuple[float, int]:
+    """The lowest of the cells' ``power`` [W] with its ``constraint`` and of the limits of power, and the Constraint it is."""
     if not (battery.limit_trusted and battery.state_trusted and battery.charge_trusted):
         return 0.0, Constraint.NO_VALID_LIMIT.value
-    power, constraint = by_battery, Constraint.BATTERY_LIMIT.value
-    if by_voltage < power:
-        power, constraint = by_voltage, Constraint.VOLTAGE.value
-    if by_current < power:
-        power, constraint = by_current, Constraint.CURRENT.value
+    if by_battery <= power:
+        power, constraint = by_battery, Constraint.BATTERY_LIMIT.value
     if by_charge < power:
         power, constraint = by_charge, Constraint.STATE_OF_CHARGE.value
-    if by_temperature < power:
-        power, constraint = by_temperature, Constraint.TEMPERATURE.value
+    if limiter.power_by_temperature < power:
+        power, constraint = limiter.power_by_temperature, Constraint.TEMPERATURE.value
     return power, constraint
 
 
@@ -133,3 +104,38 @@ def _rise(dt: float, before: float, power: float, constraint: int, c: Any) -> tu
     if power > highest:
         return highest, Constraint.RISE_RATE.value
     return power, constraint
+
+
+@kernel
+def predict(battery: Any, state: Any, measurements: Any, calibration: Any) -> None:
+    """Work out the next one of the six predictions [W]."""
+    limiter, results, c = state.discharge_limiter, measurements.discharge_limiter, calibration.discharge_limiter
+    due = limiter.prediction
+    limiter.prediction = (due + 1) % PREDICTIONS
+    if due % 2 == 0:
+        power = _sustained(DISCHARGE, HORIZONS[due // 2], c.cell_voltage_min, c.discharge_current_max, state, calibration)
+        power, _ = _lowest(power, 0, battery, battery.discharge_limit, limiter.discharge_by_charge, limiter)
+        if limiter.turtle and c.turtle_power < power:
+            power = c.turtle_power
+    else:
+        power = _sustained(CHARGE, HORIZONS[due // 2], c.cell_voltage_max, c.charge_current_max, state, calibration)
+        power, _ = _lowest(power, 0, battery, battery.charge_limit, limiter.charge_by_charge, limiter)
+    if due == 0:
+        results.discharge_power_2s = power
+    elif due == 1:
+        results.charge_power_2s = power
+    elif due == 2:
+        results.discharge_power_10s = power
+    elif due == 3:
+        results.charge_power_10s = power
+    elif due == 4:
+        results.discharge_power_30s = power
+    else:
+        results.charge_power_30s = power
+
+
+@kernel
+def _sustained(d: float, horizon: float, voltage: float, current_max: float, state: Any, calibration: Any) -> float:
+    """Power [W] that the cells can keep up for ``horizon`` [s] in direction ``d``."""
+    heat, c = state.discharge_limiter.heat, calibration.discharge_limiter
+    return state_of_power.sustainable(d, horizon, voltage, current_max, heat, state.pack_estimate, calibration.pack, c)

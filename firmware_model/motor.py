@@ -10,17 +10,20 @@ from firmware_model.kernel.math import ramp
 
 
 @kernel
-def torque_range(omega: float, axle: Any, path: Any) -> tuple[float, float]:
-    """Lowest and highest motor torque [Nm] at motor speed ``omega`` [rad/s].
+def torque_range(drive: Any, axle: Any, path: Any) -> tuple[float, float]:
+    """Lowest and highest motor torque [Nm] at speed and temperature of its ``drive`` (QualifiedAxle).
 
-    Constant torque, then constant power: T = min(T_max, P_max / omega). Torque that would speed the motor up fades before
-    the highest speed; torque that brakes it never does. The bench's clamps (``path``) count like limits of the motor.
+    Constant torque, then constant power: T = min(T_max, P_max / omega); of both, the share that heat leaves. Torque that would
+    speed the motor up fades before the highest speed; torque that brakes it never does. The bench's clamps (``path``) count
+    like limits of the motor.
     """
+    omega = drive.motor_speed
     torque = axle.motor_torque_max
-    if path.motor_torque_clamp < torque:
-        torque = path.motor_torque_clamp
     if torque * abs(omega) > axle.motor_power_max:
         torque = axle.motor_power_max / abs(omega)
+    torque *= drive.torque_share
+    if path.motor_torque_clamp < torque:
+        torque = path.motor_torque_clamp
     torque *= axle.motor_present
     omega_max = axle.motor_speed_max
     if path.motor_speed_clamp < omega_max:

@@ -10,6 +10,11 @@ With one common factor x on both motor torques the DC power of the car is a para
 
 It is solved for the motor speeds at which the torque will act, so that the power rides its limit and does not overshoot it
 while the car gathers speed. The factor f on the modelled losses is learnt from the power that the pack shows.
+
+A limit that falls faster than the inverters follow leaves power under way that is too much. As long as it is, the torque that
+goes out is lower still: P_lim - k (y - P_lim), with y the power that the inverters, a lag of first order, will have reached
+when the command gets there. That would be deadbeat with k = a / (1 - a), a = exp(-frame period / lag), 1.5 on a LEAF, were y
+exact; somewhat more makes sure. The torque from which the torque path goes on is not touched by it.
 """
 
 from math import inf, sqrt
@@ -24,20 +29,41 @@ from firmware_model.kernel.math import clamp, lag
 def fit(
     dt: float, front_torque: float, rear_torque: float, limits: Any, state: Any, measurements: Any, calibration: Any
 ) -> tuple[float, float]:
-    """Front and rear motor torque [Nm], as much of them as ``limits`` (DischargeLimiterState) allow."""
+    """Front and rear motor torque [Nm], as much of them as ``limits`` (DischargeLimiterState) allow.
+
+    What goes out is that times ``state.power_budget.lead_share``.
+    """
     c, budget = calibration.power_budget, state.power_budget
     omega_f = _speed_ahead(dt, state.inputs.front.motor_speed, budget.front, c)
     omega_r = _speed_ahead(dt, state.inputs.rear.motor_speed, budget.rear, c)
     a_f, b_f, c_f = _parabola(front_torque, omega_f, budget.loss_factor, calibration.front)
     a_r, b_r, c_r = _parabola(rear_torque, omega_r, budget.loss_factor, calibration.rear)
-    x = _factor(a_f + a_r, b_f + b_r, c_f + c_r + c.auxiliary_power, highest_power(limits, c), lowest_power(limits, c))
-    front_power = (a_f * x + b_f) * x + c_f
-    rear_power = (a_r * x + b_r) * x + c_r
-    power = front_power + rear_power + c.auxiliary_power
-    _predict(dt, power, power - (b_f + b_r) * x - c.auxiliary_power, budget, c)
-    measurements.front.dc_power = front_power
-    measurements.rear.dc_power = rear_power
+    quadratic, linear, constant = a_f + a_r, b_f + b_r, c_f + c_r + c.auxiliary_power
+    front, rear = calibration.front, calibration.rear
+    rounding = c.torque_rounding * (front.motor_present * abs(omega_f) + rear.motor_present * abs(omega_r))
+    power_max, power_min = highest_power(limits, c) - rounding, lowest_power(limits, c) + rounding
+    x = _factor(quadratic, linear, constant, power_max, power_min)
+
+    underway = budget.power_underway
+    excess_max, excess_min = underway - power_max, power_min - underway
+    lead = x
+    if excess_max > 0.0:
+        lead = _factor(quadratic, linear, constant, power_max - c.lead_gain * excess_max, power_min)
+    elif excess_min > 0.0:
+        lead = _factor(quadratic, linear, constant, power_max, power_min + c.lead_gain * excess_min)
+    if not lead < x:
+        lead = x
+    power = (quadratic * lead + linear) * lead + constant
+    budget.power_underway = lag(underway, power, c.torque_lag, dt)
+    budget.power_delivered = lag(budget.power_delivered, budget.power_underway, c.report_lag, dt)
+    budget.power_predicted = power
+    budget.loss_predicted = power - linear * lead - c.auxiliary_power
+    budget.lead_share = lead / x if x > 0.0 else 1.0
+
+    measurements.front.dc_power = (a_f * lead + b_f) * lead + c_f
+    measurements.rear.dc_power = (a_r * lead + b_r) * lead + c_r
     measurements.power_budget.torque_factor = x
+    measurements.power_budget.lead_share = budget.lead_share
     measurements.power_budget.predicted_power = power
     measurements.power_budget.share_of_limit = _share(power, limits, c)
     return x * front_torque, x * rear_torque
@@ -52,21 +78,14 @@ def _parabola(torque: float, omega: float, loss_factor: float, axle: Any) -> tup
 
 @kernel
 def highest_power(limits: Any, c: Any) -> float:
-    """DC power [W] that discharge may reach."""
-    return _usable(limits.discharge_limit, c)
+    """DC power [W] that discharge may reach: the limit without its margins."""
+    return (1.0 - c.margin) * limits.discharge_limit - c.margin_power
 
 
 @kernel
 def lowest_power(limits: Any, c: Any) -> float:
-    """DC power [W, negative] that charging may reach."""
-    return -_usable(limits.charge_limit, c)
-
-
-@kernel
-def _usable(limit: float, c: Any) -> float:
-    """``limit`` [W] without its margins."""
-    usable = (1.0 - c.margin) * limit - c.margin_power
-    return usable if usable > 0.0 else 0.0
+    """DC power [W, negative unless charging is forbidden] that charging may reach."""
+    return c.margin_power - (1.0 - c.charge_margin) * limits.charge_limit
 
 
 @kernel
@@ -84,21 +103,23 @@ def torque_limits(omega: float, power_max: float, power_min: float, loss_factor:
 
 
 @kernel
-def learn(dt: float, battery: Any, state: Any, measurements: Any, c: Any) -> None:
-    """Correct the modelled losses by the power that the pack shows, one step of ``dt`` [s].
+def learn(dt: float, inputs: Any, state: Any, measurements: Any, c: Any) -> None:
+    """Correct the modelled losses by the power that the pack shows, one step of ``dt`` [s], from ``inputs`` (QualifiedInputs).
 
-    Only from power that is worth it and has been changing slowly for some time: a change tells more about the lag than about
-    the losses.
+    Normalised least mean squares: beside a small loss the frames' rounding is large, beside a changing power the lag is, and
+    both teach little. Nothing is learnt while the inverters report another torque than they were asked for.
     """
-    measured = battery.voltage * battery.current
-    expected = state.power_delivered
-    settled = abs(state.power_predicted - expected) < c.learning_change
-    state.settled_time = state.settled_time + dt if settled else 0.0
-    worth = battery.state_trusted and abs(expected) > c.learning_power and state.loss_predicted > 0.0
-    if worth and state.settled_time > c.learning_wait:
+    measured = inputs.battery.voltage * inputs.battery.current
+    expected, loss = state.power_delivered, state.loss_predicted
+    mechanical = inputs.front.motor_torque * inputs.front.motor_speed + inputs.rear.motor_torque * inputs.rear.motor_speed
+    change = abs(state.power_predicted - expected)
+    missing = abs(mechanical + loss + c.auxiliary_power - expected)
+    obeyed = missing < c.obedience_power + c.obedience_share * abs(expected) + change
+    if inputs.battery.state_trusted and obeyed:
+        weight = loss / (loss * loss + c.learning_loss * c.learning_loss + c.learning_change * change * change)
         # The loss itself is in proportion to the factor.
-        error = (measured - expected) / state.loss_predicted
-        state.loss_factor = clamp(state.loss_factor * (1.0 + c.learning_gain * dt * error), c.loss_factor_min, c.loss_factor_max)
+        correction = c.learning_gain * dt * weight * (measured - expected) * state.loss_factor
+        state.loss_factor = clamp(state.loss_factor + correction, c.loss_factor_min, c.loss_factor_max)
     measurements.measured_power = measured
     measurements.loss_factor = state.loss_factor
 
@@ -109,16 +130,10 @@ def _speed_ahead(dt: float, omega: float, state: Any, c: Any) -> float:
     before = state.motor_speed
     state.motor_speed = lag(before, omega, c.acceleration_time_constant, dt)
     acceleration = clamp((state.motor_speed - before) / dt, -c.acceleration_max, c.acceleration_max)
-    return omega + c.look_ahead * acceleration
-
-
-@kernel
-def _predict(dt: float, power: float, loss: float, state: Any, c: Any) -> None:
-    """Pass ``power`` [W] through the response lag, two equal lags in series: what the pack should show; keep the ``loss`` [W]."""
-    state.loss_predicted = loss
-    state.power_predicted = power
-    state.power_underway = lag(state.power_underway, power, 0.5 * c.response_lag, dt)
-    state.power_delivered = lag(state.power_delivered, state.power_underway, 0.5 * c.response_lag, dt)
+    ahead = omega + c.look_ahead * acceleration
+    # A motor that swings on its half shafts comes back: less than the present speed is not reckoned with.
+    state.speed_ahead = ahead if abs(ahead) > abs(omega) else omega
+    return state.speed_ahead
 
 
 @kernel

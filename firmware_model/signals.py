@@ -15,6 +15,7 @@ from firmware_model.kernel import choice, flag, integer, real, record
 FRONT_LEFT, FRONT_RIGHT, REAR_LEFT, REAR_RIGHT = range(4)
 
 NEVER_RECEIVED = 1.0e6  # [s] age of a source that has not been heard yet
+NO_SECOND_TRACK = -1.0  # second track of an accelerator that has only one; a track that fails reads NaN
 
 
 class Gear(IntEnum):
@@ -25,6 +26,15 @@ class Gear(IntEnum):
     NEUTRAL = 3
     DRIVE = 4
     BRAKE = 5
+
+
+class DriveMode(IntEnum):
+    """What the driver wants the car to be like."""
+
+    STANDARD = 0
+    SPORT = 1
+    ECO = 2
+    SNOW = 3
 
 
 class HighVoltage(IntEnum):
@@ -69,6 +79,7 @@ class AxleInputs:
     motor_temperature = real("degC", "temperature of the motor winding", default=25.0)
     error_code = integer("error bits of the inverter, 0 when well")
     link = Link
+    temperature_link = Link
 
 
 @record
@@ -116,8 +127,13 @@ class PedalInputs:
     """Pedals and shifter."""
 
     accelerator = real("1", "accelerator pedal, 0 released to 1 floored", minimum=0.0, maximum=1.0)
+    accelerator_track_2 = real(
+        "1", "the same by the pedal's second track", default=NO_SECOND_TRACK, minimum=NO_SECOND_TRACK, maximum=1.0
+    )
     brake = real("1", "brake pedal, 0 released to 1 fully pressed", minimum=0.0, maximum=1.0)
     gear = choice(Gear, "shifter position", default=Gear.PARK)
+    drive_mode = choice(DriveMode, "drive mode", default=DriveMode.STANDARD)
+    e_pedal = flag("the accelerator alone drives and brakes, to a stop and hold")
     power_switch = flag("the driver wants the car on")
     link = Link
 

@@ -1,26 +1,28 @@
 """Supervisor: start-up, precharge, READY, shut-down, and what faults do.
 
-    OFF -> WAKE -> PRECHARGE -> HIGH_VOLTAGE_ON -> READY -> SHUTDOWN -> DISCHARGE -> OFF, or FAULT if a fault was latched
+    OFF -> WAKE -> PRECHARGE -> HIGH_VOLTAGE_ON -> READY -> SHUTDOWN -> DISCHARGE -> OFF, or FAULT if a fault ends the drive
 
-A fault stops the torque while it lasts. When it lasts long, or is of a kind that forbids high voltage, it is latched: the car
-shuts down and stays in FAULT until the driver switches it off.
+The table of :mod:`firmware_model.faults` says what each fault does, as fail-safe patterns. Of those that concern the torque, B
+limits the output, E cuts it, F lets the car come to rest and opens the main relay, G opens it at once, A keeps the car off. A
+fault of one inverter costs the torque of its own axle alone: the other one drives on, with limited output. That takes a high
+voltage that is safe all the same, so that every DC link must have been precharged before; a car whose inverter is silent when it
+is switched on does not start.
 """
 
 from math import isfinite
 from typing import Any
 
+from firmware_model import faults as fault_memory
 from firmware_model.kernel import kernel
-from firmware_model.measurements import Fault, SupervisorState
+from firmware_model.kernel.math import slew
+from firmware_model.measurements import Fault, Pattern, SupervisorState
 from firmware_model.signals import Failsafe, Gear, HighVoltage
 
-# Yaw control does without these; everything else stops the torque.
-TOLERATED = int(Fault.STEERING_SILENT | Fault.STEERING_INVALID | Fault.MOTION_SILENT | Fault.MOTION_INVALID)
+STOP = int(Pattern.NORMAL_STOP | Pattern.SUDDEN_STOP)
+NO_TORQUE = int(Pattern.OUTPUT_CUT) | STOP
 # The car becomes READY with these and waits for its operator.
 OPERATOR = int(Fault.NOT_ARMED | Fault.PANEL_SILENT)
-# Latched at once; the main relay opens without waiting for the car to stand.
-HIGH_VOLTAGE_STOP = int(
-    Fault.EMERGENCY_STOP | Fault.RELAY_CUT_REQUEST | Fault.BATTERY_IMMOBILISES | Fault.PRECHARGE_TIMEOUT | Fault.BATTERY_NOT_READY
-)
+ALL_FAULTS = sum(fault.value for fault in Fault)
 # What a recorded request needs: there is no chassis beside it.
 FOLLOWED = int(
     Fault.FRONT_INVERTER_SILENT
@@ -35,31 +37,29 @@ FOLLOWED = int(
 
 
 @kernel
-def supervise(dt: float, inputs: Any, state: Any, outputs: Any, measurements: Any, calibration: Any) -> bool:
-    """One step of ``dt`` [s]: move the state machine, fill ``outputs.power``; whether torque is permitted."""
-    s, speed = state.supervisor, measurements.vehicle_speed.speed
+def supervise(dt: float, inputs: Any, state: Any, outputs: Any, measurements: Any, calibration: Any) -> None:
+    """One step of ``dt`` [s]: judge the faults, move the state machine, fill ``outputs.power``, permit torque."""
+    s, memory, speed = state.supervisor, state.faults, measurements.vehicle_speed.speed
     _arm(inputs.panel, state.sources.panel, s)
-    faults = _collect_faults(inputs, state, calibration)
-    _latch_faults(faults, state.sources, s)
+    if s.state == SupervisorState.OFF:
+        fault_memory.switch_off(memory)
+    fault_memory.judge(dt, _present_faults(inputs, state, calibration), _latching_faults(s), memory, calibration.faults)
+    patterns = memory.patterns | _patterns_without_axle(memory.patterns, memory.latched, calibration)
     s.time += dt
-    following = _next_state(faults, speed, inputs, state, calibration)
+    following = _next_state(patterns, speed, inputs, state, calibration)
     if following != s.state:
         s.state = following
         s.time = 0.0
     _engage_gear(state.inputs.gear, speed, s, calibration.supervisor)
-    _write_power(state.inputs.brake, s, outputs.power, calibration.supervisor)
+    _write_power(state.inputs.brake, patterns, s, outputs.power, calibration.supervisor)
     _write_silence(outputs, s, calibration)
-    permitted = s.state == SupervisorState.READY and ((faults | s.latched_faults) & ~TOLERATED) == 0
-    measurements.supervisor.state = s.state
-    measurements.supervisor.faults = faults
-    measurements.supervisor.latched_faults = s.latched_faults
-    measurements.supervisor.torque_permitted = permitted
-    return permitted
+    _permit(dt, patterns, s, calibration)
+    _measure(memory.active, memory.latched, patterns, s, measurements.supervisor)
 
 
 @kernel
-def supervise_request(request: Any, state: Any, outputs: Any, measurements: Any, calibration: Any) -> bool:
-    """Let a recorded ``request`` (Outputs) lead: its high-voltage state is passed on; whether its torque is permitted."""
+def supervise_request(request: Any, state: Any, outputs: Any, measurements: Any, calibration: Any) -> None:
+    """Let a recorded ``request`` (Outputs) lead: its high-voltage state is passed on, its torque permitted without a fault."""
     outputs.power.high_voltage = request.power.high_voltage
     outputs.power.relay_output = request.power.relay_output
     outputs.power.ready = request.power.ready
@@ -76,9 +76,22 @@ def supervise_request(request: Any, state: Any, outputs: Any, measurements: Any,
         faults |= Fault.REQUEST_INVALID.value
     if state.torque_path.not_finite:
         faults |= Fault.TORQUE_NOT_FINITE.value
-    measurements.supervisor.faults = faults
-    measurements.supervisor.torque_permitted = faults == 0
-    return faults == 0
+    s = state.supervisor
+    s.front_permitted = s.rear_permitted = faults == 0
+    s.output_share = 1.0
+    _measure(faults, 0, fault_memory.patterns_of(faults), s, measurements.supervisor)
+
+
+@kernel
+def _measure(active: int, latched: int, patterns: int, s: Any, measurements: Any) -> None:
+    measurements.state = s.state
+    measurements.faults = active
+    measurements.latched_faults = latched
+    measurements.patterns = patterns
+    measurements.torque_permitted = s.front_permitted or s.rear_permitted
+    measurements.front_permitted = s.front_permitted
+    measurements.rear_permitted = s.rear_permitted
+    measurements.output_share = s.output_share
 
 
 @kernel
@@ -93,12 +106,12 @@ def _arm(panel: Any, source: Any, s: Any) -> None:
 
 
 @kernel
-def _collect_faults(inputs: Any, state: Any, calibration: Any) -> int:
-    """Faults that are active now, bits of Fault; nothing is a fault while the car is off."""
+def _present_faults(inputs: Any, state: Any, calibration: Any) -> int:
+    """Faults that are present now, bits of Fault; nothing is a fault while the car is off."""
     s, battery = state.supervisor, inputs.battery
     if s.state == SupervisorState.OFF:
         return 0
-    faults = state.sources.faults | state.torque_monitor.faults
+    faults = state.sources.faults | state.sources.contradictions | state.torque_monitor.faults
     if s.state == SupervisorState.HIGH_VOLTAGE_ON or s.state == SupervisorState.READY:
         # Before, an inverter has every reason to complain about its missing DC link.
         if calibration.front.motor_present and inputs.front.error_code & calibration.front.error_mask:
@@ -119,56 +132,97 @@ def _collect_faults(inputs: Any, state: Any, calibration: Any) -> int:
 
 
 @kernel
-def _latch_faults(faults: int, sources: Any, s: Any) -> None:
-    if s.state == SupervisorState.OFF:
-        s.latched_faults = 0
-    elif s.state != SupervisorState.DISCHARGE and s.state != SupervisorState.FAULT:
-        s.latched_faults |= faults & HIGH_VOLTAGE_STOP
+def _latching_faults(s: Any) -> int:
+    """Faults that may be latched in this state: all in READY; before and after it those that open the main relay at once."""
     if s.state == SupervisorState.READY:
-        s.latched_faults |= sources.lasting_faults & ~(TOLERATED | OPERATOR)
+        return ALL_FAULTS
+    if s.state == SupervisorState.OFF or s.state == SupervisorState.DISCHARGE or s.state == SupervisorState.FAULT:
+        return 0
+    return fault_memory.LATCHED_AT_ONCE
 
 
 @kernel
-def _next_state(faults: int, speed: float, inputs: Any, state: Any, calibration: Any) -> int:
+def _patterns_without_axle(patterns: int, latched: int, calibration: Any) -> int:
+    """What becomes of the axle cuts when no driven axle is left: the output is cut, and if they are latched, the car stops."""
+    if not _cuts_all(patterns, calibration):
+        return 0
+    if _cuts_all(fault_memory.patterns_of(latched), calibration):
+        return Pattern.OUTPUT_CUT.value | Pattern.NORMAL_STOP.value
+    return Pattern.OUTPUT_CUT.value
+
+
+@kernel
+def _cuts_all(patterns: int, calibration: Any) -> bool:
+    """Whether no motor may drive."""
+    front = calibration.front.motor_present and not patterns & Pattern.FRONT_CUT.value
+    rear = calibration.rear.motor_present and not patterns & Pattern.REAR_CUT.value
+    return not (front or rear)
+
+
+@kernel
+def _permit(dt: float, patterns: int, s: Any, calibration: Any) -> None:
+    """Torque of each axle, and how much driving torque is left; that share moves at its rates, without a step in the torque."""
+    c = calibration.supervisor
+    permitted = s.state == SupervisorState.READY and not patterns & NO_TORQUE
+    s.front_permitted = permitted and not patterns & Pattern.FRONT_CUT.value
+    s.rear_permitted = permitted and not patterns & Pattern.REAR_CUT.value
+    wanted = c.limp_share if patterns & Pattern.OUTPUT_LIMITED.value else 1.0
+    s.output_share = slew(s.output_share, wanted, c.limp_fall_rate, c.limp_rise_rate, dt)
+
+
+@kernel
+def _next_state(patterns: int, speed: float, inputs: Any, state: Any, calibration: Any) -> int:
     """The state that follows; the driver's switch counts as off when its frames have been missing for long."""
     s, c = state.supervisor, calibration.supervisor
-    on = state.inputs.power_switch and inputs.pedals.link.age < calibration.input_qualification.latch_time
-    stop = s.latched_faults or not on
+    on = state.inputs.power_switch and inputs.pedals.link.age < c.switch_timeout
+    stop = patterns & STOP or not on
     if s.state == SupervisorState.OFF:
-        return SupervisorState.WAKE.value if on else SupervisorState.OFF.value
+        prohibited = patterns & Pattern.RESTART_PROHIBITED.value
+        return SupervisorState.WAKE.value if on and not prohibited else SupervisorState.OFF.value
     if s.state == SupervisorState.WAKE:
-        return SupervisorState.DISCHARGE.value if stop else _after_wake(inputs.battery, state.inputs.battery, s, c)
+        return SupervisorState.DISCHARGE.value if stop else _after_wake(inputs.battery, state, c)
     if s.state == SupervisorState.PRECHARGE:
-        return SupervisorState.DISCHARGE.value if stop else _after_precharge(state.inputs, s, calibration)
+        return SupervisorState.DISCHARGE.value if stop else _after_precharge(state, calibration)
     if s.state == SupervisorState.HIGH_VOLTAGE_ON and not stop:
-        well = (faults & ~(TOLERATED | OPERATOR)) == 0
-        return SupervisorState.READY.value if well and s.time >= c.ready_time else s.state
+        return SupervisorState.READY.value if _may_become_ready(patterns, state, calibration) else s.state
     if s.state == SupervisorState.HIGH_VOLTAGE_ON or s.state == SupervisorState.READY:
         return SupervisorState.SHUTDOWN.value if stop else s.state
     if s.state == SupervisorState.SHUTDOWN:
-        return SupervisorState.DISCHARGE.value if _may_open_relay(speed, state, c) else s.state
+        return SupervisorState.DISCHARGE.value if _may_open_relay(patterns, speed, state, c) else s.state
     if s.state == SupervisorState.DISCHARGE and s.time >= c.discharge_time + c.sleep_time:
-        return SupervisorState.FAULT.value if s.latched_faults else SupervisorState.OFF.value
+        return SupervisorState.FAULT.value if patterns & STOP else SupervisorState.OFF.value
     if s.state == SupervisorState.FAULT and not on:
         return SupervisorState.OFF.value
     return s.state
 
 
 @kernel
-def _after_wake(reported: Any, battery: Any, s: Any, c: Any) -> int:
+def _may_become_ready(patterns: int, state: Any, calibration: Any) -> bool:
+    """When nothing but the operator withholds torque; with one axle only after both have had their time."""
+    s, c = state.supervisor, calibration.supervisor
+    blocking = fault_memory.patterns_of(state.faults.active & ~OPERATOR)
+    if blocking & NO_TORQUE or _cuts_all(patterns, calibration):
+        return False
+    limps = patterns & (Pattern.FRONT_CUT.value | Pattern.REAR_CUT.value)
+    return s.time >= (c.limp_ready_time if limps else c.ready_time)
+
+
+@kernel
+def _after_wake(reported: Any, state: Any, c: Any) -> int:
     """Precharge once the battery is well: a plausible voltage, a closed interlock."""
+    s, battery = state.supervisor, state.inputs.battery
     interlock = reported.interlock or not c.interlock_required
     if s.time >= c.wake_time and battery.state_trusted and battery.voltage >= c.precharge_voltage_min and interlock:
         return SupervisorState.PRECHARGE.value
     if s.time > c.battery_timeout:
-        s.latched_faults |= Fault.BATTERY_NOT_READY.value
+        fault_memory.latch(Fault.BATTERY_NOT_READY.value, state.faults)
     return s.state
 
 
 @kernel
-def _after_precharge(inputs: Any, s: Any, calibration: Any) -> int:
+def _after_precharge(state: Any, calibration: Any) -> int:
     """High voltage is on when the DC links of all motors have nearly reached the pack's voltage."""
-    c = calibration.supervisor
+    s, c, inputs = state.supervisor, calibration.supervisor, state.inputs
     wanted = c.precharge_share * inputs.battery.voltage
     charged = (inputs.front.dc_voltage >= wanted or not calibration.front.motor_present) and (
         inputs.rear.dc_voltage >= wanted or not calibration.rear.motor_present
@@ -177,18 +231,24 @@ def _after_precharge(inputs: Any, s: Any, calibration: Any) -> int:
     if charged and time >= c.precharge_time:
         return SupervisorState.HIGH_VOLTAGE_ON.value
     if time > c.precharge_timeout:
-        s.latched_faults |= Fault.PRECHARGE_TIMEOUT.value
+        fault_memory.latch(Fault.PRECHARGE_TIMEOUT.value, state.faults)
     return s.state
 
 
 @kernel
-def _may_open_relay(speed: float, state: Any, c: Any) -> bool:
+def _may_open_relay(patterns: int, speed: float, state: Any, c: Any) -> bool:
     """Without current, and at a speed at which no motor's back-EMF reaches the pack voltage, if the fault leaves the time."""
-    s, front, rear = state.supervisor, state.inputs.front, state.inputs.rear
-    idle = abs(front.motor_torque) < c.shutdown_torque and abs(rear.motor_torque) < c.shutdown_torque
-    if s.latched_faults & HIGH_VOLTAGE_STOP:
+    s, sources = state.supervisor, state.sources
+    idle = _is_idle(state.inputs.front, sources.front_inverter, s, c) and _is_idle(state.inputs.rear, sources.rear_inverter, s, c)
+    if patterns & Pattern.SUDDEN_STOP.value:
         return idle or s.time > c.stop_timeout
     return (idle and abs(speed) < c.shutdown_speed) or s.time > c.shutdown_timeout
+
+
+@kernel
+def _is_idle(axle: Any, source: Any, s: Any, c: Any) -> bool:
+    """Whether a motor carries no torque; of one that has failed nothing is known, it is given time."""
+    return abs(axle.motor_torque) < c.shutdown_torque or (source.fault != 0 and s.time > c.stop_timeout)
 
 
 @kernel
@@ -207,7 +267,7 @@ def _engage_gear(shifter: int, speed: float, s: Any, c: Any) -> None:
 
 
 @kernel
-def _write_power(brake: float, s: Any, power: Any, c: Any) -> None:
+def _write_power(brake: float, patterns: int, s: Any, power: Any, c: Any) -> None:
     """High voltage, relay, readiness and gear, as the state wants them."""
     before_discharge = s.state == SupervisorState.DISCHARGE and s.time < c.discharge_time
     high_voltage_on = s.state >= SupervisorState.HIGH_VOLTAGE_ON and s.state <= SupervisorState.SHUTDOWN
@@ -222,7 +282,7 @@ def _write_power(brake: float, s: Any, power: Any, c: Any) -> None:
         power.high_voltage = HighVoltage.PRECHARGE_NOT_STARTED
     else:
         power.high_voltage = HighVoltage.OFF
-    falls_asleep = s.state == SupervisorState.DISCHARGE and not before_discharge and not s.latched_faults
+    falls_asleep = s.state == SupervisorState.DISCHARGE and not before_discharge and not patterns & STOP
     power.relay_output = high_voltage_on or before_discharge or s.state == SupervisorState.PRECHARGE
     power.ready = s.state == SupervisorState.READY
     power.awake = s.state != SupervisorState.OFF and not falls_asleep

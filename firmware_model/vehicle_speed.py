@@ -1,58 +1,73 @@
 """Speed over ground, also while an axle spins or locks.
 
-Observer on the accelerometer, corrected towards the wheels as long as they can be believed:
+Observer on the accelerometer, corrected towards the wheels as far as they can be believed:
 
     dv/dt = a_x - b + k (v_w - v)        db/dt = -k_b (v_w - v)
 
 The sensor reads the specific force, so that its offset b holds the grade, too; it is learnt at standstill and while the wheels
-roll. Of two axles the slower one counts while the motors drive, and the faster one while anything brakes; the estimate stays
-on the possible side of it. Wheels that depart from the estimate, or are held by slip control, pull on it only weakly.
+roll. Of four wheels the slowest one counts while they drive the car, and the fastest one while they brake it, without the slip
+that an elastic tyre has under its share of the force; the estimate stays on the possible side of it. The more of the friction the
+motors use, the less the wheels are believed; those that slip control holds, or that depart from the estimate, hardly at all.
 """
 
+from math import inf, isfinite
 from typing import Any
 
-from firmware_model import driver_demand
 from firmware_model.kernel import kernel
-from firmware_model.kernel.math import clamp, lag
+from firmware_model.kernel.math import GRAVITY, clamp, lag, ramp
+from firmware_model.signals import FRONT_LEFT, FRONT_RIGHT, REAR_LEFT, REAR_RIGHT
 
 
 @kernel
 def estimate(dt: float, state: Any, measurements: Any, calibration: Any) -> None:
     """One step of ``dt`` [s]; keeps ``state.vehicle_speed``."""
     c, inputs, observer = calibration.vehicle_speed, state.inputs, state.vehicle_speed
-    direction = -1.0 if inputs.front.motor_speed + inputs.rear.motor_speed < 0.0 else 1.0
-    drive_force = direction * _motor_force(state.torque_path, calibration)
-    f_brake = driver_demand.braking_force(inputs.brake, calibration)
-    drives = drive_force >= f_brake
-    rolling_speed, slipping = _rolling_axle(inputs, drives, state.wheel_slip, calibration)
-    v_w = direction * rolling_speed
+    direction = _direction(observer.speed, inputs, c)
+    motor_force = direction * _motor_force(state.torque_path, calibration)
+    road_force, f_brake = _road_force(direction, state, calibration)
+    drives = road_force >= 0.0
+    rolling_speed, slipping = _rolling_wheel(inputs, drives, state.wheel_slip, calibration)
+    weight = calibration.vehicle.mass * GRAVITY
+    v_w = direction * rolling_speed * (1.0 - road_force / (weight * c.slip_stiffness))
 
     tolerance = c.trust_speed + c.trust_share * rolling_speed
-    quiet = abs(drive_force) < c.quiet_force
-    trusted = (quiet and f_brake < c.quiet_force) or (abs(v_w - observer.speed) < tolerance and not slipping)
-    acceleration = _observe(dt, v_w, trusted, quiet, inputs, observer, c)
+    stands = abs(motor_force) < c.quiet_force and rolling_speed < c.standstill_speed
+    used = abs(road_force) / (0.5 * (state.friction.left + state.friction.right) * weight)
+    trust = ramp(used, c.friction_used_end, c.friction_used_start)
+    if slipping or abs(v_w - observer.speed) > tolerance:
+        trust = 0.0
+    if abs(motor_force) + f_brake < c.quiet_force and abs(road_force) < c.quiet_force:
+        trust = 1.0
+    acceleration = _observe(dt, v_w, trust, stands, inputs, observer, c)
     observer.speed = _on_possible_side(observer.speed, v_w, tolerance, direction, drives)
     measurements.speed = observer.speed
     measurements.acceleration = acceleration
     measurements.acceleration_offset = observer.acceleration_offset
-    measurements.wheels_trusted = trusted
+    measurements.trust = trust
 
 
 @kernel
-def _observe(dt: float, v_w: float, trusted: bool, quiet: bool, inputs: Any, observer: Any, c: Any) -> float:
-    """Advance the observer by ``dt`` [s]; ``v_w`` [m/s] are the wheels. Returns the acceleration over ground [m/s2]."""
+def _direction(speed: float, inputs: Any, c: Any) -> float:
+    """1 forward, -1 backward: wheel speeds have no sign. Of a car that stands by its motors, which may swing on their shafts."""
+    if abs(speed) < c.standstill_speed:
+        speed = inputs.front.motor_speed + inputs.rear.motor_speed
+    return -1.0 if speed < 0.0 else 1.0
+
+
+@kernel
+def _observe(dt: float, v_w: float, trust: float, stands: bool, inputs: Any, observer: Any, c: Any) -> float:
+    """Advance by ``dt`` [s] towards the wheels ``v_w`` [m/s] by their ``trust`` [1]; the acceleration over ground [m/s2]."""
     a_x, b = inputs.longitudinal_acceleration, observer.acceleration_offset
     if not inputs.motion_trusted:
         observer.speed = lag(observer.speed, v_w, c.wheels_only_time_constant, dt)
         return 0.0
-    if quiet and abs(v_w) < c.standstill_speed:
+    if stands:
         observer.speed = lag(observer.speed, 0.0, c.standstill_time_constant, dt)
         observer.acceleration_offset = clamp(lag(b, a_x, c.standstill_time_constant, dt), -c.offset_max, c.offset_max)
         return 0.0
     error = v_w - observer.speed
-    observer.speed += (a_x - b + (c.gain_trusted if trusted else c.gain_distrusted) * error) * dt
-    if trusted:
-        observer.acceleration_offset = clamp(b - c.gain_offset * error * dt, -c.offset_max, c.offset_max)
+    observer.speed += (a_x - b + (c.gain_distrusted + trust * (c.gain_trusted - c.gain_distrusted)) * error) * dt
+    observer.acceleration_offset = clamp(b - trust * c.gain_offset * error * dt, -c.offset_max, c.offset_max)
     return a_x - b
 
 
@@ -77,17 +92,45 @@ def _motor_force(torques: Any, calibration: Any) -> float:
 
 
 @kernel
-def _rolling_axle(inputs: Any, drives: bool, slip: Any, calibration: Any) -> tuple[float, bool]:
-    """Speed [m/s, without sign] of the axle that slips less, and whether slip control holds even that one.
+def _road_force(direction: float, state: Any, calibration: Any) -> tuple[float, float]:
+    """Force [N] with which the wheels drive the car in its ``direction``, and the part of it that the brakes take."""
+    slip, shafts, front, rear = state.wheel_slip, state.driveline, calibration.front, calibration.rear
+    by_brakes = (slip.front_left.torque + slip.front_right.torque) / front.wheel_radius
+    by_brakes += (slip.rear_left.torque + slip.rear_right.torque) / rear.wheel_radius
+    by_shafts = shafts.front.road_torque / front.wheel_radius + shafts.rear.road_torque / rear.wheel_radius
+    return direction * by_shafts - by_brakes, by_brakes
 
-    An axle whose wheel sensors have failed is known by its motor.
+
+@kernel
+def _rolling_wheel(inputs: Any, drives: bool, slip: Any, calibration: Any) -> tuple[float, bool]:
+    """Speed [m/s, without sign] over ground by the wheel that slips least, and whether even that one slips.
+
+    Each wheel's speed is brought to the middle of the car by the yaw rate. An axle whose wheel sensors have failed is known by
+    its motor.
     """
-    front, rear = calibration.front, calibration.rear
-    v_f, v_r = inputs.front_wheel_speed, inputs.rear_wheel_speed
-    if not inputs.front_wheels_trusted:
-        v_f = abs(inputs.front.motor_speed) * front.wheel_radius / front.gear_ratio if front.motor_present else v_r
-    if not inputs.rear_wheels_trusted:
-        v_r = abs(inputs.rear.motor_speed) * rear.wheel_radius / rear.gear_ratio if rear.motor_present else v_f
-    if (v_f < v_r) == drives:
-        return v_f, slip.front.active != 0
-    return v_r, slip.rear.active != 0
+    vehicle, front, rear = calibration.vehicle, calibration.front, calibration.rear
+    turn = 0.5 * inputs.yaw_rate if inputs.motion_trusted else 0.0
+    speed, slips = (inf, False) if drives else (0.0, False)
+    if inputs.front_wheels_trusted:
+        spread, v = vehicle.front_track * turn, inputs.wheel_speed
+        speed, slips = _better(v[FRONT_LEFT] + spread, slip.front_left, slip.front, drives, speed, slips)
+        speed, slips = _better(v[FRONT_RIGHT] - spread, slip.front_right, slip.front, drives, speed, slips)
+    elif front.motor_present:
+        v_f = abs(inputs.front.motor_speed) * front.wheel_radius / front.gear_ratio
+        speed, slips = _better(v_f, slip.front, slip.front, drives, speed, slips)
+    if inputs.rear_wheels_trusted:
+        spread, v = vehicle.rear_track * turn, inputs.wheel_speed
+        speed, slips = _better(v[REAR_LEFT] + spread, slip.rear_left, slip.rear, drives, speed, slips)
+        speed, slips = _better(v[REAR_RIGHT] - spread, slip.rear_right, slip.rear, drives, speed, slips)
+    elif rear.motor_present:
+        v_r = abs(inputs.rear.motor_speed) * rear.wheel_radius / rear.gear_ratio
+        speed, slips = _better(v_r, slip.rear, slip.rear, drives, speed, slips)
+    return (speed, slips) if isfinite(speed) else (0.0, True)
+
+
+@kernel
+def _better(v: float, wheel: Any, axle: Any, drives: bool, best: float, best_slips: bool) -> tuple[float, bool]:
+    """``v`` [m/s] of another wheel instead of the ``best`` so far, if it spins less or locks less."""
+    if (v < best) == drives:
+        return v, axle.active != 0 and abs(wheel.slip) > axle.target
+    return best, best_slips

@@ -1,75 +1,177 @@
-"""Slip limitation of one axle through its motor.
+"""Wheel slip: the window of motor torque, and of brake torque, in which wheels neither spin nor lock.
 
-The motor's speed is the fastest signal there is of a wheel (10 ms, where wheel speeds take 20 ms). When the axle's slip speed
-exceeds its target, a PI law takes over the torque and holds the slip there. It starts from the torque that the road has been
-taking, which motor torque and acceleration tell:
+A shaft of inertia J is turned by its actuator and held by the road. What the road takes of a wheel follows from two frames,
 
-    T_road = i T_motor - J d(omega)/dt
+    T_road = T - J d(omega)/dt,
 
-and lets go when the driver wants no more than it allows.
+what it takes of an axle from :mod:`driveline`; so do slip and its rate. An actuator with lag tau would leave a slip of
+s + tau ds/dt behind if it stopped acting now; it is told to take that back to the target s_t within T_c:
+
+    T_upper = T_road + J (a_x / r + (s_t - s - tau ds/dt) / (r T_c))        and T_lower with -s_t
+
+The closed loop has the poles -1/tau and -1/T_c whatever the road does, without an integrator that winds up or a mode that is
+switched: driving, regeneration and reverse are one case, and a spinning wheel is braked where that is what it takes.
+Motors run at the base raster, each wheel's brake by the same law with vectoring.
 """
 
 from typing import Any
 
+from firmware_model import tyre_load
 from firmware_model.kernel import kernel
 from firmware_model.kernel.math import clamp, lag
+from firmware_model.signals import FRONT_LEFT, FRONT_RIGHT, REAR_LEFT, REAR_RIGHT
 
 
 @kernel
 def limit(
-    dt: float, torque: float, wanted: float, inputs: Any, speed: float, state: Any, measurements: Any, axle: Any, c: Any
+    dt: float, torque: float, shafts: Any, sensed: float, motion: Any, state: Any, measurements: Any, axle: Any, c: Any
 ) -> float:
-    """As much of the motor ``torque`` [Nm] as the road takes, at ``speed`` [m/s] over ground.
+    """As much of the motor ``torque`` [Nm] as leaves the axle's slip at its target; one step of ``dt`` [s].
 
-    ``torque`` is on its way to the ``wanted`` one [Nm], which slip control hands back to. ``inputs`` (QualifiedAxle),
-    ``state``, ``measurements`` and ``axle`` are those of one axle. All below is at the axle and in the direction of the
-    torque, so that driving, regeneration and reverse are one case.
+    ``shafts`` (DrivelineState) tell what the motor does and its wheels do, ``sensed`` [m/s] is their mean speed by their own
+    slower sensors, without sign; ``motion`` (VehicleSpeedMeasurements) is the car's. ``state``, ``measurements`` and ``axle`` are
+    those of one axle.
     """
-    road_torque = _road_torque(dt, inputs, state, axle, c)
-    if torque * state.direction < 0.0:
-        state.direction = -state.direction
-        state.active = 0
-    given = abs(torque) * axle.gear_ratio
-    slip_speed = inputs.motor_speed * axle.wheel_radius / axle.gear_ratio - speed
-    target = _target(speed, c)
-    error = state.direction * slip_speed - target
-    if c.enabled and error > 0.0 and not state.active:
-        state.active = 1
-        state.adhesion_torque = clamp(c.adhesion_share * state.direction * road_torque, 0.0, given)
-    allowed = _hold_slip(dt, error, target, state.direction * wanted * axle.gear_ratio, state, c) if state.active else given
-    taken = clamp(allowed, 0.0, given)
-    measurements.slip_speed = slip_speed
+    state.slip = axle.wheel_radius * shafts.wheel_speed - motion.speed
+    state.target = slip_target(motion.speed, state.target_share, c)
+    ahead = state.slip + c.motor_lag * (axle.wheel_radius * shafts.acceleration - motion.acceleration)
+    taken = torque
+    if c.enabled and axle.motor_present and (state.active or _begins(ahead, sensed, motion.speed, state, c)):
+        lower, upper = _window(
+            ahead, state.target, shafts.road_torque, motion.acceleration, c.motor_time_constant, axle.wheel_radius, axle.inertia
+        )
+        taken = _within_wish(torque, lower / axle.gear_ratio, upper / axle.gear_ratio, shafts.wheel_speed, state, c)
+    state.active = taken != torque
+    state.torque_lowest = taken if taken > torque else -axle.motor_torque_max
+    state.torque_highest = taken if taken < torque else axle.motor_torque_max
+    measurements.slip_speed = state.slip
     measurements.slip_active = state.active
-    measurements.slip_torque = state.direction * (given - taken)
-    return state.direction * taken / axle.gear_ratio
+    measurements.slip_torque = axle.gear_ratio * (torque - taken)
+    return taken
 
 
 @kernel
-def _target(speed: float, c: Any) -> float:
-    """Slip speed [m/s] that is held: absolute at low speed, a share of the speed above."""
-    proportional = c.slip_ratio * abs(speed)
-    return proportional if proportional > c.slip_speed else c.slip_speed
+def _begins(ahead: float, sensed: float, speed: float, state: Any, c: Any) -> bool:
+    """Whether slip that is foreseen (``ahead`` [m/s]) is real: large, or seen by the wheels' own sensors (``sensed`` [m/s]), too.
 
-
-@kernel
-def _hold_slip(dt: float, error: float, target: float, wanted: float, state: Any, c: Any) -> float:
-    """Axle torque [Nm] of the PI law on the slip-speed ``error`` [m/s]; it ends when it allows all that is ``wanted`` [Nm].
-
-    Well below the ``target`` [m/s] the wheel grips again, and torque comes back faster.
+    A motor that swings on its half shafts looks like slip, but never for long and never like much.
     """
-    gain = c.gain_integral if error > -0.5 * target else c.gain_release
-    highest = wanted if wanted > 0.0 else 0.0
-    state.adhesion_torque = clamp(state.adhesion_torque - gain * error * dt, 0.0, highest)
-    allowed = state.adhesion_torque - c.gain * error
-    if error < 0.0 and allowed >= highest:
-        state.active = 0
-    return allowed
+    direction = 1.0 if ahead > 0.0 else -1.0
+    if direction * ahead < state.target:
+        return False
+    by_sensors = (-sensed if speed < 0.0 else sensed) - speed
+    return direction * state.slip > c.certain_share * state.target or direction * by_sensors > c.sensed_share * state.target
 
 
 @kernel
-def _road_torque(dt: float, inputs: Any, state: Any, axle: Any, c: Any) -> float:
-    """Axle torque [Nm] that reaches the road, positive forward."""
-    omega_before = state.motor_speed
-    state.motor_speed = lag(omega_before, inputs.motor_speed, c.acceleration_time_constant, dt)
-    wheel_acceleration = (state.motor_speed - omega_before) / (dt * axle.gear_ratio)
-    return inputs.motor_torque * axle.gear_ratio - axle.inertia * wheel_acceleration
+def _within_wish(torque: float, lower: float, upper: float, speed: float, state: Any, c: Any) -> float:
+    """``torque`` [Nm] between ``lower`` and ``upper`` [Nm], never more than itself, with wheels at ``speed`` [rad/s].
+
+    Of the other sign only for wheels that spin already: slip that is foreseen may not come, and wheels that lock are released.
+    """
+    against = c.opposite_torque_max if state.slip * speed > 0.0 and abs(state.slip) > state.target else 0.0
+    if torque >= 0.0:
+        return clamp(upper, -against, torque)
+    return clamp(lower, torque, against)
+
+
+@kernel
+def slip_target(speed: float, share: float, c: Any) -> float:
+    """Slip speed [m/s] that is held at ``speed`` [m/s]: absolute when slow, in proportion above; in a curve a ``share`` [1]."""
+    proportional = c.slip_ratio * abs(speed)
+    return share * (proportional if proportional > c.slip_speed else c.slip_speed)
+
+
+@kernel
+def set_targets(friction: float, load: Any, state: Any, c: Any) -> None:
+    """Leave each axle the more slip, the less of its ``friction`` [1] cornering takes; ``load`` is the state of tyre_load."""
+    state.front.target_share = _target_share(load.front_lateral_force, friction * tyre_load.axle_load(load, True), c)
+    state.rear.target_share = _target_share(load.rear_lateral_force, friction * tyre_load.axle_load(load, False), c)
+
+
+@kernel
+def _target_share(lateral_force: float, circle: float, c: Any) -> float:
+    used = clamp(abs(lateral_force) / circle, 0.0, 1.0) if circle > 0.0 else 0.0
+    return 1.0 - (1.0 - c.curve_share) * used
+
+
+@kernel
+def bound_brakes(dt: float, inputs: Any, wheels: Any, motion: Any, torques: Any, state: Any, calibration: Any) -> None:
+    """Lowest and highest brake torque [Nm] of each wheel into ``state`` (WheelSlipStates); one step of ``dt`` [s].
+
+    ``wheels`` (WheelInputs) tell by their counts which speeds are news, ``torques`` (TorquePathState) what the motors are told.
+    """
+    front, rear, vehicle, c = calibration.front, calibration.rear, calibration.vehicle, calibration.wheel_slip
+    direction = -1.0 if motion.speed < 0.0 else 1.0
+    speed, acceleration = direction * motion.speed, direction * motion.acceleration
+    turn = 0.5 * direction * inputs.yaw_rate if inputs.motion_trusted else 0.0
+    drive = 0.5 * direction * front.gear_ratio * torques.front_torque
+    news, spread = wheels.front_link.received, vehicle.front_track * turn
+    _bound_brake(dt, inputs.wheel_speed[FRONT_LEFT], speed - spread, drive, acceleration, news, state.front_left, front, c)
+    _bound_brake(dt, inputs.wheel_speed[FRONT_RIGHT], speed + spread, drive, acceleration, news, state.front_right, front, c)
+    drive = 0.5 * direction * rear.gear_ratio * torques.rear_torque
+    news, spread = wheels.rear_link.received, vehicle.rear_track * turn
+    _bound_brake(dt, inputs.wheel_speed[REAR_LEFT], speed - spread, drive, acceleration, news, state.rear_left, rear, c)
+    _bound_brake(dt, inputs.wheel_speed[REAR_RIGHT], speed + spread, drive, acceleration, news, state.rear_right, rear, c)
+
+
+@kernel
+def _bound_brake(
+    dt: float, speed: float, hub_speed: float, drive: float, acceleration: float, received: int, state: Any, axle: Any, c: Any
+) -> None:
+    """Window of one brake at circumferential ``speed`` [m/s] and ``drive`` torque [Nm], both in the direction of travel."""
+    net = drive - state.torque
+    # Alone behind an open differential, a wheel turns the motor at half its speed.
+    inertia = axle.wheel_inertia + 0.25 * axle.rotor_inertia
+    _observe(dt, speed / axle.wheel_radius, net, received, inertia, state, c)
+    state.slip = speed - hub_speed
+    target = c.brake_target_share * slip_target(hub_speed, 1.0, c)
+    ahead = state.slip + c.brake_lag * (axle.wheel_radius * state.acceleration - acceleration)
+    lower, upper = _window(ahead, target, state.road_torque, acceleration, c.brake_time_constant, axle.wheel_radius, inertia)
+    lowest = clamp(drive - upper, 0.0, c.brake_torque_max) if c.enabled and state.slip > target else 0.0
+    highest = clamp(drive - lower, 0.0, c.brake_torque_max) if c.enabled and state.slip < -target else c.brake_torque_max
+    # A window closes at once and opens slowly, for the wheel that was held has only just come back.
+    state.lowest = lowest if lowest > state.lowest else lag(state.lowest, lowest, c.brake_release_time, dt)
+    state.highest = highest if highest < state.highest else lag(state.highest, highest, c.brake_release_time, dt)
+
+
+@kernel
+def expect_brakes(dt: float, outputs: Any, state: Any, c: Any) -> None:
+    """Follow the brakes' response to what they are told (BrakeOutputs) for ``dt`` [s]."""
+    state.front_left.torque = lag(state.front_left.torque, outputs.front_left, c.brake_response, dt)
+    state.front_right.torque = lag(state.front_right.torque, outputs.front_right, c.brake_response, dt)
+    state.rear_left.torque = lag(state.rear_left.torque, outputs.rear_left, c.brake_response, dt)
+    state.rear_right.torque = lag(state.rear_right.torque, outputs.rear_right, c.brake_response, dt)
+
+
+@kernel
+def _observe(dt: float, speed: float, torque: float, received: int, inertia: float, state: Any, c: Any) -> None:
+    """Torque [Nm] that the road takes from a wheel at ``speed`` [rad/s] with ``torque`` [Nm], from one frame to the next."""
+    state.age += dt
+    if received == state.received:
+        return
+    if state.age < c.frame_age_max:
+        acceleration = (speed - state.speed) / state.age
+        road_torque = 0.5 * (torque + state.net_torque) - inertia * acceleration
+        state.acceleration = lag(state.acceleration, acceleration, c.observer_time_constant, state.age)
+        state.road_torque = lag(state.road_torque, road_torque, c.observer_time_constant, state.age)
+    else:
+        state.acceleration = 0.0
+        state.road_torque = torque
+    state.age = 0.0
+    state.received = received
+    state.speed = speed
+    state.net_torque = torque
+
+
+@kernel
+def _window(
+    ahead: float, target: float, road_torque: float, acceleration: float, time_constant: float, radius: float, inertia: float
+) -> tuple[float, float]:
+    """Lowest and highest torque [Nm] that take a slip speed ``ahead`` [m/s] into +-``target`` [m/s] within ``time_constant`` [s].
+
+    The road takes ``road_torque`` [Nm], the car gains ``acceleration`` [m/s2].
+    """
+    hold = road_torque + inertia * acceleration / radius
+    per_speed = inertia / (radius * time_constant)
+    return hold - per_speed * (target + ahead), hold + per_speed * (target - ahead)

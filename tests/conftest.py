@@ -1,11 +1,18 @@
 import os
 from pathlib import Path
 
+import numba
 import pytest
 from hypothesis import settings
 
-# The first call of a kernel compiles it: timing never decides a test. In CI the same examples are tried at every run.
-settings.register_profile("kernels", deadline=None, derandomize=bool(os.environ.get("CI")))
+# The first call of a kernel compiles it: timing never decides a test. In CI the same examples are tried at every run. The
+# interpreter, a hundred times slower, is there for the coverage of lines: a few examples do.
+settings.register_profile(
+    "kernels",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    max_examples=5 if numba.config.DISABLE_JIT else 100,
+)
 settings.load_profile("kernels")
 
 

@@ -18,7 +18,9 @@ import numpy as np
 
 from bench.commands.console import output, progress
 from bench.rows import Row, as_json, bounded, failed, print_table
+from firmware_model.controller import RASTER_1MS, RASTER_10MS, TICKS_OF_100MS, step
 from firmware_model.kernel import kernel
+from firmware_model.quadratic_program import ITERATIONS_MAX
 
 if TYPE_CHECKING:
     from hil.lockstep import Lockstep
@@ -29,6 +31,9 @@ CODEC_LOOPS = 2_000_000
 REFERENCE_LOOPS = 3_000
 LOOP_SECONDS = 20.0
 SINGLE_STEPS = 1_000
+CONTROLLER_STEPS = 20_000
+LANE_CHANGE_BEGIN = 13.0  # [s] from power-on: READY and the run-up are over
+MOMENTS, MOMENT = 25, 0.2  # of the double lane change at which the controller is timed, and [s] between two of them
 PLAIN_STEPS = 200
 # Eight signals of mixed width, order, sign and scale: the frame on which codecs are commonly compared.
 EIGHT_SIGNALS = """VERSION ""
@@ -63,8 +68,8 @@ def run(out: Path | None, json: bool) -> int:
     from rich.progress import Progress
 
     with Progress(console=progress(), transient=True) as bar:
-        task = bar.add_task("measuring", total=3)
-        for part in (codec_rows, loop_rows, stepping_rows):
+        task = bar.add_task("measuring", total=4)
+        for part in (codec_rows, loop_rows, controller_rows, stepping_rows):
             rows += part()
             bar.advance(task)
     print(as_json(title, rows)) if json else print_table(output(), title, rows)
@@ -96,7 +101,9 @@ def timed(function: Callable[[], object], loops: int) -> float:
 CODEC_LOOPS_TEXT = '''
 import numpy as np
 
+from firmware_model.controller import RASTER_1MS, RASTER_10MS, TICKS_OF_100MS, step
 from firmware_model.kernel import kernel
+from firmware_model.quadratic_program import ITERATIONS_MAX
 from {codecs} import *
 
 
@@ -214,6 +221,47 @@ def loop_rows() -> list[Row]:
     rows.append(Row("the same loop, each step called from Python", called / step, "times as long"))
     rows.append(Row("the same loop in plain Python", plain_python_step() / step, "times as long", note="the kernels uncompiled"))
     return rows
+
+
+@kernel
+def step_many(steps: int, inputs: Any, outputs: Any, state: Any, measurements: Any, calibration: Any) -> None:
+    """``steps`` steps of 1 ms with inputs that stand still."""
+    for _ in range(steps):
+        step(1e-3, inputs, outputs, state, measurements, calibration)
+
+
+@kernel
+def step_all_due_many(steps: int, inputs: Any, outputs: Any, state: Any, measurements: Any, calibration: Any) -> None:
+    """The same, with every task of every raster due in each step."""
+    for _ in range(steps):
+        state.raster.elapsed_1ms = RASTER_1MS
+        state.raster.elapsed_10ms = RASTER_10MS
+        state.raster.ticks_10ms = TICKS_OF_100MS - 1
+        step(1e-3, inputs, outputs, state, measurements, calibration)
+
+
+def controller_rows() -> list[Row]:
+    """The controller alone, at moments of a double lane change: a mean step, and the one in which every task is due."""
+    bench = lockstep_of("double_lane_change")
+    bench.advance(LANE_CHANGE_BEGIN)
+    node = bench.nodes[0]
+    means: list[float] = []
+    worst: list[float] = []
+    iterations = 0
+    for _ in range(MOMENTS):
+        bench.advance(MOMENT)
+        for function, times in ((step_many, means), (step_all_due_many, worst)):
+            records = [array.copy() for array in (node.inputs, node.outputs, node.state, node.measurements, node.parameters)]
+            arguments = [array[0] for array in records]
+            function(1, *arguments)  # compiled
+            times.append(timed(lambda: function(CONTROLLER_STEPS, *arguments), CONTROLLER_STEPS))  # noqa: B023
+        iterations = max(iterations, int(node.measurements[0].allocation.iterations))
+    note = f"{MOMENTS} moments of a double lane change; allocation with up to {iterations} of {ITERATIONS_MAX} iterations"
+    return [
+        bounded("controller: mean step at 1 ms", 1e6 * statistics.median(means), "µs", maximum=0.3, note=note),
+        bounded("controller: step with every task due", 1e6 * statistics.median(worst), "µs", maximum=3.0),
+        Row("controller: the slowest of these moments", 1e6 * max(worst), "µs"),
+    ]
 
 
 def measure_second(bench: "Lockstep") -> float:

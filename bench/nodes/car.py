@@ -3,7 +3,7 @@
 import math
 from enum import IntEnum
 
-from bench.nodes import battery_controller, chassis, inverter
+from bench.nodes import battery_controller, chassis, inverter, road
 from bench.nodes.battery_controller import BatteryControllerParameters, BatteryControllerState
 from bench.nodes.chassis import ChassisParameters
 from bench.nodes.inverter import InverterParameters, InverterState
@@ -21,8 +21,8 @@ from bench.nodes.stimulus import (
     slope,
 )
 from bench.plant import car, driver
-from firmware_model.kernel import choice, integer, kernel, real, record
-from firmware_model.signals import Gear
+from firmware_model.kernel import choice, flag, integer, kernel, real, record
+from firmware_model.signals import DriveMode, Gear
 
 
 class Phase(IntEnum):
@@ -44,6 +44,8 @@ class CarParameters:
     battery_controller = BatteryControllerParameters
     chassis = ChassisParameters
     auxiliary_power = real("W", "lights, pumps and computers", default=600.0, minimum=0.0, maximum=20e3)
+    drive_mode = choice(DriveMode, "drive mode that the driver has chosen", default=DriveMode.STANDARD)
+    e_pedal = flag("the driver has switched the e-Pedal on")
     start_speed = real("m/s", "speed at which the scenario's time begins", minimum=-20.0, maximum=80.0)
     settle_time = real("s", "time for which that speed must be held first", default=1.0, minimum=0.0, maximum=20.0)
     speed_tolerance = real("m/s", "how well it must be held", default=0.15, minimum=0.01, maximum=5.0)
@@ -79,14 +81,16 @@ class CarMeasurements:
 
 
 @kernel
-def step(dt, sensors, commands, state, measurements, parameters, stimulus, path):
+def step(dt, sensors, commands, state, measurements, parameters, stimulus, path, patches):
     """One step of the car: obeys ``commands`` (Outputs), fills ``sensors`` (Inputs).
 
-    ``stimulus`` is the table of :mod:`bench.nodes.stimulus`, ``path`` the points to follow, float64 (n, 2) [m].
+    ``stimulus`` is the table of :mod:`bench.nodes.stimulus`, ``path`` the points to follow, float64 (n, 2) [m], ``patches`` the
+    table of :mod:`bench.nodes.road`.
     """
     plant = measurements.plant
     advance_phase(dt, plant, commands, state, parameters)
     drive(dt, commands.power.ready == 1, sensors, plant, state, measurements, parameters, stimulus, path)
+    lay_road(stimulus, patches, plant.body, state, parameters.plant)
 
     pack_voltage = plant.battery.voltage
     inverter.step(
@@ -147,7 +151,6 @@ def drive(dt, ready, sensors, plant, state, measurements, parameters, stimulus, 
     time = max(state.scenario_time, 0.0)
     state.row = find_row(stimulus, time, state.row)
     row = state.row
-    lay_road(stimulus, row, time, state)
     accelerator = look_up(stimulus, row, time, ACCELERATOR)
     brake = look_up(stimulus, row, time, BRAKE)
     steering = look_up(stimulus, row, time, STEERING)
@@ -170,24 +173,45 @@ def drive(dt, ready, sensors, plant, state, measurements, parameters, stimulus, 
     elif not math.isnan(steering):
         hands.steering_wheel_angle = steering
     elif len(path) > 1:
-        driver.follow_path(dt, body.x, body.y, body.yaw, body.longitudinal_speed, path, parameters.driver, hands)
+        driver.follow_path(dt, body, path, parameters.driver, hands)
 
     state.demands.steering_wheel_angle = hands.steering_wheel_angle
     sensors.pedals.accelerator = hands.accelerator
+    sensors.pedals.accelerator_track_2 = hands.accelerator
     sensors.pedals.brake = hands.brake
     sensors.pedals.power_switch = 1
+    sensors.pedals.drive_mode = parameters.drive_mode
+    sensors.pedals.e_pedal = parameters.e_pedal
     # The shifter leaves P when the car is READY and the brake is held, as the car demands it.
     may_shift = (ready and hands.brake > 0.1) or state.phase != Phase.STARTING
     sensors.pedals.gear = int(stimulus[row, GEAR]) if may_shift else Gear.PARK
 
 
 @kernel
-def lay_road(stimulus, row, time, state):
-    """Friction and grade under the car; the run-up is on a dry, level road."""
-    driving = state.phase == Phase.DRIVING
-    left = look_up(stimulus, row, time, FRICTION_LEFT) if driving else 1.0
-    right = look_up(stimulus, row, time, FRICTION_RIGHT) if driving else 1.0
-    state.road.grade = look_up(stimulus, row, time, GRADE) if driving else 0.0
-    for axle in range(2):
-        state.road.friction[2 * axle] = left
-        state.road.friction[2 * axle + 1] = right
+def lay_road(stimulus, patches, body, state, parameters):
+    """Friction under each wheel and grade under the car, whose ``body`` has moved there; the run-up is on a dry, level road."""
+    under = state.road
+    if state.phase != Phase.DRIVING:
+        under.grade = 0.0
+        under.friction[:] = 1.0
+        return
+    time, row = state.scenario_time, state.row
+    left = look_up(stimulus, row, time, FRICTION_LEFT)
+    right = look_up(stimulus, row, time, FRICTION_RIGHT)
+    under.grade = road.value_at(patches, body.x, body.y, road.GRADE, look_up(stimulus, row, time, GRADE))
+    l_f = parameters.body.front_axle_distance
+    l_r = parameters.body.wheelbase - l_f
+    half_front, half_rear = 0.5 * parameters.front.track, 0.5 * parameters.rear.track
+    under.friction[car.FRONT_LEFT] = friction_at(patches, body, l_f, half_front, left)
+    under.friction[car.FRONT_RIGHT] = friction_at(patches, body, l_f, -half_front, right)
+    under.friction[car.REAR_LEFT] = friction_at(patches, body, -l_r, half_rear, left)
+    under.friction[car.REAR_RIGHT] = friction_at(patches, body, -l_r, -half_rear, right)
+
+
+@kernel
+def friction_at(patches, body, forward, left, below):
+    """Friction [1] at a place of the car, ``forward`` and ``left`` [m] of its centre of gravity."""
+    cos_psi, sin_psi = math.cos(body.yaw), math.sin(body.yaw)
+    x = body.x + cos_psi * forward - sin_psi * left
+    y = body.y + sin_psi * forward + cos_psi * left
+    return road.value_at(patches, x, y, road.FRICTION, below)

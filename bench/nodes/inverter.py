@@ -52,7 +52,7 @@ def step(dt, command, power, pack_voltage, plant, state, parameters, demands, re
     demands.motor_torque = wanted if obeys else 0.0
 
     booted = state.awake_time > parameters.boot_time
-    report.link.silent = 0 if booted else 1
+    report.link.silent = report.temperature_link.silent = 0 if booted else 1
     report.motor_speed = plant.motor.speed
     report.motor_torque = plant.motor.torque
     report.dc_voltage = pack_voltage if demands.connected == 1 else state.link_voltage

@@ -1,4 +1,17 @@
-"""One axle: two wheels on an open differential, with or without a motor."""
+"""One axle: two wheels on an open differential, half shafts with backlash, with or without a motor.
+
+The differential turns at the mean of its wheels and gives each half the torque, so that both half shafts twist alike: one
+spring between rotor and wheels. With omega_g the rotor's speed over the gear ratio i, and all at the axle,
+
+    twist' = omega_g - (omega_l + omega_r) / 2,
+    T_s = c deadband(twist, backlash / 2) + d twist',
+    I_rotor i^2 omega_g' = i (T - T_drag) - T_s,
+    J omega_l' = T_s / 2 - r F_l - brake_l,        the right wheel likewise.
+
+The damper acts inside the backlash, too: oil and seals. Rotor and wheels move on with the torque of the twist that there is, the
+twist with their new speeds (symplectic Euler): such a spring neither gains nor loses energy at any step size, and the
+oscillation keeps its frequency and damping at 1 ms.
+"""
 
 from typing import Any
 
@@ -6,10 +19,9 @@ from bench.plant import brakes, motor, tyre
 from bench.plant.brakes import BrakeParameters
 from bench.plant.motor import MotorMeasurements, MotorParameters, MotorState
 from bench.plant.numeric import parameter
+from bench.plant.ride import SuspensionParameters
 from firmware_model.kernel import flag, kernel, real, record
 from firmware_model.kernel.math import deadband, flush
-
-BRAKE_SWEEPS = 6  # each leaves less than (A / (J + A))^2 of the error, for the LEAF 16 %; together 2e-5
 
 
 @record
@@ -22,6 +34,10 @@ class AxleParameters:
         "1", "cornering stiffness of the axle over that of its tyres: suspension, steering, roll steer", 0.2, 2.0
     )
     gear_ratio = parameter("1", "motor speed over mean wheel speed", 0.5, 30.0)
+    shaft_stiffness = parameter("Nm/rad", "torque of both half shafts over their twist, gears and mounts included", 100.0, 1e6)
+    shaft_damping = parameter("Nm s/rad", "torque of both half shafts over the rate of their twist", 0.0, 1e3)
+    backlash = parameter("rad", "free play between motor and wheels, seen at the wheels", 0.0, 0.2)
+    suspension = SuspensionParameters
     motor = MotorParameters
     brake = BrakeParameters
 
@@ -53,6 +69,7 @@ class AxleState:
     left = WheelState
     right = WheelState
     motor = MotorState
+    twist = real("rad", "twist of the half shafts, half of the backlash on either side of zero included")
 
 
 @record
@@ -84,12 +101,8 @@ class AxleMeasurements:
     right = WheelMeasurements
     motor = MotorMeasurements
     axle_torque = real("Nm", "motor torque times gear ratio")
-
-
-@kernel
-def motor_speed(axle: Any, state: Any) -> float:
-    """Speed of the motor shaft [rad/s]: the differential passes on the mean of its wheels."""
-    return 0.5 * axle.gear_ratio * (state.left.speed + state.right.speed)
+    half_shaft_torque = real("Nm", "torque of both half shafts, positive when driving")
+    twist = real("rad", "twist of the half shafts, half of the backlash on either side of zero included")
 
 
 @kernel
@@ -98,53 +111,49 @@ def step(dt: float, demands: Any, coolant: float, axle: Any, rubber: Any, state:
 
     The loads, surfaces and hub speeds in ``measured`` come from the body; the forces that the body needs are left there.
     """
-    motor.deliver(dt, demands.motor_torque, demands.connected, motor_speed(axle, state), axle.motor, state.motor, measured.motor)
+    speed = state.motor.speed
+    motor.deliver(dt, demands.motor_torque, demands.connected, speed, axle.motor, state.motor, measured.motor)
     brakes.build_up(dt, demands.left_brake_torque, axle.brake, state.left, measured.left)
     brakes.build_up(dt, demands.right_brake_torque, axle.brake, state.right, measured.right)
-    turn_wheels(dt, axle, rubber, state, measured)
-    motor.account(dt, demands.connected, motor_speed(axle, state), coolant, axle.motor, state.motor, measured.motor)
+    torque = shaft_torque(axle, state)
+    turn_wheel(dt, 0.5 * torque, axle, rubber, state.left, measured.left)
+    turn_wheel(dt, 0.5 * torque, axle, rubber, state.right, measured.right)
+    turn_rotor(dt, torque, axle, state)
+    motor.account(dt, demands.connected, state.motor.speed, coolant, axle.motor, state.motor, measured.motor)
     measured.axle_torque = axle.gear_ratio * state.motor.torque
+    measured.half_shaft_torque = torque
+    measured.twist = state.twist
 
 
 @kernel
-def turn_wheels(dt: float, axle: Any, rubber: Any, state: Any, measured: Any) -> None:
-    """Solve both wheels' new speeds [rad/s] together with their tyre forces and brakes.
-
-    The open differential gives each wheel half the torque; the rotor turns with the mean of both, which couples them:
-
-        (J + A) d omega_l + A d omega_r = dt (i (T - T_drag) / 2 - r F_l) - brake_l,    A = I_rotor i^2 / 4,
-
-    the right wheel likewise. The tyre force is taken at the new speed, which keeps every step size stable.
-    """
-    left, right = state.left, state.right
-    f_l, f_l_omega, u_l, u_l_omega = tyre.deflect(dt, axle.cornering_compliance, rubber, left, measured.left)
-    f_r, f_r_omega, u_r, u_r_omega = tyre.deflect(dt, axle.cornering_compliance, rubber, right, measured.right)
-
-    torque = 0.5 * axle.gear_ratio * (state.motor.torque - motor.drag(motor_speed(axle, state), axle.motor))
-    inertia = axle.wheel_inertia
-    coupling = 0.25 * axle.motor.rotor_inertia * axle.gear_ratio * axle.gear_ratio
-    rotor = coupling * (left.speed + right.speed)
-    p_l = inertia * left.speed + rotor + dt * (torque - rubber.radius * f_l)
-    p_r = inertia * right.speed + rotor + dt * (torque - rubber.radius * f_r)
-    m_l = inertia + coupling + dt * rubber.radius * f_l_omega
-    m_r = inertia + coupling + dt * rubber.radius * f_r_omega
-    determinant = m_l * m_r - coupling * coupling
-    left.speed = flush((m_r * p_l - coupling * p_r) / determinant)
-    right.speed = flush((m_l * p_r - coupling * p_l) / determinant)
-    if left.brake_torque + right.brake_torque > 0.0:
-        brake(dt, p_l, p_r, m_l, m_r, coupling, left, right)
-
-    tyre.settle(f_l + f_l_omega * left.speed, u_l + u_l_omega * left.speed, rubber, left, measured.left)
-    tyre.settle(f_r + f_r_omega * right.speed, u_r + u_r_omega * right.speed, rubber, right, measured.right)
+def shaft_torque(axle: Any, state: Any) -> float:
+    """Torque [Nm] that the half shafts hold now; none without a rotor to hold it against."""
+    if axle.motor.rotor_inertia == 0.0:
+        return 0.0
+    rate = state.motor.speed / axle.gear_ratio - 0.5 * (state.left.speed + state.right.speed)
+    return axle.shaft_stiffness * deadband(state.twist, 0.5 * axle.backlash) + axle.shaft_damping * rate
 
 
 @kernel
-def brake(dt: float, p_l: float, p_r: float, m_l: float, m_r: float, coupling: float, left: Any, right: Any) -> None:
-    """Let both brakes hold against the angular momentum ``p`` [Nms] of two wheels of inertia ``m`` [kg m2].
+def turn_wheel(dt: float, torque: float, axle: Any, rubber: Any, wheel: Any, measured: Any) -> None:
+    """Turn one wheel for ``dt`` [s] under the ``torque`` [Nm] of its half shaft, its tyre and its brake.
 
-    A brake takes momentum until the wheel stands, at most its torque times ``dt`` [s]: a standing wheel stays put without
-    chatter. Each wheel is solved in turn for the other's latest speed, which converges for any Coulomb friction.
+    The tyre force is taken at the new speed, which keeps every step size stable. A brake takes momentum until the wheel
+    stands, at most its torque times ``dt``: a standing wheel stays put without chatter.
     """
-    for _ in range(BRAKE_SWEEPS):
-        left.speed = deadband(p_l - coupling * right.speed, dt * left.brake_torque) / m_l
-        right.speed = deadband(p_r - coupling * left.speed, dt * right.brake_torque) / m_r
+    f, f_omega, u, u_omega = tyre.deflect(dt, axle.cornering_compliance, rubber, wheel, measured)
+    momentum = axle.wheel_inertia * wheel.speed + dt * (torque - rubber.radius * f)
+    wheel.speed = flush(deadband(momentum, dt * wheel.brake_torque) / (axle.wheel_inertia + dt * rubber.radius * f_omega))
+    tyre.settle(f + f_omega * wheel.speed, u + u_omega * wheel.speed, rubber, wheel, measured)
+
+
+@kernel
+def turn_rotor(dt: float, torque: float, axle: Any, state: Any) -> None:
+    """Turn the rotor for ``dt`` [s] under its motor against the half shafts' ``torque`` [Nm]; then twist them."""
+    mean = 0.5 * (state.left.speed + state.right.speed)
+    if axle.motor.rotor_inertia == 0.0:
+        state.motor.speed = axle.gear_ratio * mean
+        return
+    accelerating = state.motor.torque - motor.drag(state.motor.speed, axle.motor) - torque / axle.gear_ratio
+    state.motor.speed = flush(state.motor.speed + dt * accelerating / axle.motor.rotor_inertia)
+    state.twist = flush(state.twist + dt * (state.motor.speed / axle.gear_ratio - mean))

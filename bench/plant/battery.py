@@ -3,9 +3,9 @@
 from math import sqrt
 from typing import Any
 
-from bench.plant.numeric import at_position, parameter
+from bench.plant.numeric import parameter
 from firmware_model.kernel import flag, integer, kernel, real, record
-from firmware_model.kernel.math import flush, interpolate
+from firmware_model.kernel.math import at_position, flush, interpolate
 
 CHARGE_POINTS = 21  # state of charge 0, 0.05 ... 1
 CHARGE_INTERVALS = 20.0

@@ -1,11 +1,11 @@
-"""The body: steering, planar motion, load transfer, road load."""
+"""The body in the plane: steering, motion, road load. How it moves on its springs is in :mod:`bench.plant.ride`."""
 
 from math import atan2, cos, sin, sqrt
 from typing import Any
 
 from bench.plant.numeric import parameter
 from firmware_model.kernel import kernel, real, record
-from firmware_model.kernel.math import GRAVITY, clamp, flush, lag
+from firmware_model.kernel.math import GRAVITY, clamp, flush
 
 SIDESLIP_LEAST_SPEED = 0.1  # [m/s] below it a sideslip angle means nothing
 
@@ -22,8 +22,11 @@ class BodyParameters:
     wheelbase = parameter("m", "distance between the axles", 1.0, 6.0)
     front_axle_distance = parameter("m", "from the centre of gravity to the front axle", 0.3, 5.0)
     centre_height = parameter("m", "height of the centre of gravity", 0.1, 2.0)
-    roll_stiffness_front = parameter("1", "front share of the roll stiffness", 0.0, 1.0)
-    load_transfer_time = parameter("s", "time constant of the load transfer", 5e-3, 1.0)
+    roll_stiffness_front = parameter("1", "front share of the roll moment", 0.0, 1.0)
+    pitch_inertia = parameter("kg m2", "moment of inertia of the body about its lateral axis", 50.0, 50e3)
+    roll_inertia = parameter("kg m2", "moment of inertia of the body about its roll axis on the ground", 20.0, 20e3)
+    roll_gradient = parameter("rad/(m/s2)", "roll angle over lateral acceleration", 1e-4, 0.05)
+    roll_damping = parameter("1", "damping of the roll over the critical one", 0.01, 2.0)
     road_load_0 = parameter("N", "coast-down force at standstill, F0", 0.0, 5e3)
     road_load_1 = parameter("N/(m/s)", "coast-down force over speed, F1", -100.0, 200.0)
     road_load_2 = parameter("N/(m/s)2", "coast-down force over speed squared, F2", 0.0, 10.0)
@@ -31,6 +34,9 @@ class BodyParameters:
     steering_ratio = parameter("1", "steering-wheel angle over mean road-wheel angle", 1.0, 40.0)
     road_wheel_angle_limit = parameter("rad", "mean road-wheel angle at the end of the rack", 0.1, 0.8)
     ackermann = parameter("1", "0: front wheels parallel; 1: their axes meet on the rear axle", 0.0, 1.0)
+    width = parameter("m", "width of the body without mirrors: what must pass between cones", 0.5, 3.0)
+    front_overhang = parameter("m", "from the front axle to the front end", 0.1, 3.0)
+    rear_overhang = parameter("m", "from the rear axle to the rear end", 0.1, 3.0)
 
 
 @record
@@ -43,8 +49,6 @@ class BodyState:
     longitudinal_speed = real("m/s", "speed forward")
     lateral_speed = real("m/s", "speed to the left")
     yaw_rate = real("rad/s", "yaw rate")
-    longitudinal_transfer = real("m/s2", "specific force forward that the springs have answered to")
-    lateral_transfer = real("m/s2", "specific force to the left that the springs have answered to")
     steering_wheel_angle = real("rad", "steering-wheel angle")
     distance = real("m", "distance driven; backwards counts too")
 
@@ -111,29 +115,6 @@ def move_hubs(front_track: float, rear_track: float, body: Any, state: Any, meas
 
 
 @kernel
-def load_axle(load: float, transfer: float, axle: Any) -> None:
-    """Share the ``load`` [N] of an axle, of which ``transfer`` [N] wants to go from left to right; a wheel can lift."""
-    transfer = clamp(transfer, -0.5 * load, 0.5 * load)
-    axle.left.vertical_force = 0.5 * load - transfer
-    axle.right.vertical_force = 0.5 * load + transfer
-
-
-@kernel
-def load_wheels(grade: float, front_track: float, rear_track: float, body: Any, state: Any, measured: Any) -> None:
-    """Vertical force of all wheels: the weight on the slope ``grade`` [rad], and what the accelerations shift.
-
-    Moments about the contact points; the lateral one is shared by roll stiffness, both axles' roll centres on the ground.
-    """
-    weight = body.mass * GRAVITY * cos(grade)
-    moment = body.mass * body.centre_height
-    rear_share = body.front_axle_distance / body.wheelbase
-    rear = clamp(weight * rear_share + moment * state.longitudinal_transfer / body.wheelbase, 0.0, weight)
-    roll = moment * state.lateral_transfer
-    load_axle(weight - rear, body.roll_stiffness_front * roll / front_track, measured.front)
-    load_axle(rear, (1.0 - body.roll_stiffness_front) * roll / rear_track, measured.rear)
-
-
-@kernel
 def road_load(speed: float, body: Any) -> float:
     """Coast-down force [N] along ``speed`` [m/s], F0 + F1 v + F2 v^2, as a smooth odd function."""
     v = abs(speed)
@@ -169,13 +150,11 @@ def push(grade: float, front_track: float, rear_track: float, body: Any, state: 
 
 @kernel
 def move(dt: float, body: Any, state: Any, motion: Any) -> None:
-    """Let the accelerations act for ``dt`` [s], on the speeds, the place, and the springs.
+    """Let the accelerations act for ``dt`` [s], on the speeds and the place.
 
     Semi-implicit: each speed is advanced with the latest of the others, which keeps the rotation of (v_x, v_y) bounded.
     """
-    specific_x, a_y, rate = motion.longitudinal_specific_force, motion.lateral_acceleration, state.yaw_rate
-    state.longitudinal_transfer = lag(state.longitudinal_transfer, specific_x, body.load_transfer_time, dt)
-    state.lateral_transfer = lag(state.lateral_transfer, a_y, body.load_transfer_time, dt)
+    a_y, rate = motion.lateral_acceleration, state.yaw_rate
     v_x = flush(state.longitudinal_speed + dt * (motion.longitudinal_acceleration + rate * state.lateral_speed))
     v_y = flush(state.lateral_speed + dt * (a_y - rate * v_x))
     state.longitudinal_speed, state.lateral_speed = v_x, v_y

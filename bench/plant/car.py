@@ -6,10 +6,11 @@ axles answer with forces, the motors with the power that the battery has to give
 
 from typing import Any
 
-from bench.plant import axle, battery, body, motor
+from bench.plant import axle, battery, body, motor, ride
 from bench.plant.axle import AxleDemands, AxleMeasurements, AxleParameters, AxleState
 from bench.plant.battery import BatteryMeasurements, BatteryParameters, BatteryState
 from bench.plant.body import BodyMeasurements, BodyParameters, BodyState
+from bench.plant.ride import RideMeasurements, RideState
 from bench.plant.tyre import TyreParameters, cornering_stiffness
 from firmware_model.kernel import kernel, real, record
 from firmware_model.kernel.math import GRAVITY
@@ -34,6 +35,7 @@ class State:
 
     time = real("s", "time since the start")
     body = BodyState
+    ride = RideState
     front = AxleState
     rear = AxleState
     battery = BatteryState
@@ -66,6 +68,7 @@ class Measurements:
 
     time = real("s", "time since the start")
     body = BodyMeasurements
+    ride = RideMeasurements
     front = AxleMeasurements
     rear = AxleMeasurements
     battery = BatteryMeasurements
@@ -79,8 +82,9 @@ def place(speed: float, charge: float, temperature: float, state: Any, parameter
     """
     state.time = 0.0
     place_body(speed, state.body)
-    place_axle(speed / parameters.tyre.radius, temperature, state.front)
-    place_axle(speed / parameters.tyre.radius, temperature, state.rear)
+    place_on_springs(state.ride)
+    place_axle(speed / parameters.tyre.radius, parameters.front.gear_ratio, temperature, state.front)
+    place_axle(speed / parameters.tyre.radius, parameters.rear.gear_ratio, temperature, state.rear)
     pack = state.battery
     pack.state_of_charge = charge
     pack.fast_voltage = pack.slow_voltage = 0.0
@@ -96,16 +100,27 @@ def place_body(speed: float, state: Any) -> None:
     state.x = state.y = state.yaw = 0.0
     state.longitudinal_speed = speed
     state.lateral_speed = state.yaw_rate = 0.0
-    state.longitudinal_transfer = state.lateral_transfer = 0.0
     state.steering_wheel_angle = 0.0
     state.distance = 0.0
 
 
 @kernel
-def place_axle(speed: float, temperature: float, state: Any) -> None:
+def place_on_springs(state: Any) -> None:
+    """Let the body rest on its springs."""
+    state.heave = state.heave_rate = 0.0
+    state.pitch = state.pitch_rate = 0.0
+    state.roll = state.roll_rate = 0.0
+    state.front_link_force = state.rear_link_force = 0.0
+    state.unsprung_pitch_moment = state.unsprung_roll_moment = 0.0
+
+
+@kernel
+def place_axle(speed: float, gear_ratio: float, temperature: float, state: Any) -> None:
     """Let an axle roll freely with its wheels at ``speed`` [rad/s], its motor at ``temperature`` [degC]."""
     place_wheel(speed, state.left)
     place_wheel(speed, state.right)
+    state.twist = 0.0
+    state.motor.speed = gear_ratio * speed
     state.motor.torque = 0.0
     state.motor.winding_temperature = temperature
     state.motor.inverter_temperature = temperature
@@ -125,13 +140,14 @@ def step(dt: float, demands: Any, road: Any, state: Any, parameters: Any, measur
     front, rear, base, air = parameters.front, parameters.rear, parameters.body, road.air_temperature
     body.steer(dt, demands.steering_wheel_angle, front.track, base, state.body, measurements.body)
     body.move_hubs(front.track, rear.track, base, state.body, measurements)
-    body.load_wheels(road.grade, front.track, rear.track, base, state.body, measurements)
+    ride.load_wheels(road.grade, parameters, state.ride, measurements)
     touch(road.friction, measurements)
     axle.step(dt, demands.front, air, front, parameters.tyre, state.front, measurements.front)
     axle.step(dt, demands.rear, air, rear, parameters.tyre, state.rear, measurements.rear)
     body.push(road.grade, front.track, rear.track, base, state.body, measurements)
     body.move(dt, base, state.body, measurements.body)
     body.report(state.body, measurements.body)
+    ride.move(dt, road.grade, parameters, state.ride, measurements)
     spend(dt, demands, air, parameters.battery, state, measurements)
     state.time += dt
     measurements.time = state.time
@@ -159,15 +175,23 @@ def spend(dt: float, demands: Any, air_temperature: float, pack: Any, state: Any
 
 
 @kernel
+def axle_stiffnesses(parameters: Any) -> tuple[float, float]:
+    """Cornering stiffness of the front and of the rear axle [N/rad], at rest and for small slip angles."""
+    base, tyre = parameters.body, parameters.tyre
+    l_f = base.front_axle_distance
+    half_weight = 0.5 * base.mass * GRAVITY / base.wheelbase
+    c_f = 2.0 * parameters.front.cornering_compliance * cornering_stiffness(half_weight * (base.wheelbase - l_f), tyre)
+    c_r = 2.0 * parameters.rear.cornering_compliance * cornering_stiffness(half_weight * l_f, tyre)
+    return c_f, c_r
+
+
+@kernel
 def understeer_gradient(parameters: Any) -> float:
     """Understeer gradient at small lateral acceleration [rad/(m/s2)], K = m / l (l_r / C_f - l_f / C_r).
 
     Of the linear bicycle model: the road-wheel angle is l / R + K a_y (Gillespie, Fundamentals of Vehicle Dynamics, ch. 6).
     """
-    base, tyre = parameters.body, parameters.tyre
+    base = parameters.body
     l_f = base.front_axle_distance
-    l_r = base.wheelbase - l_f
-    half_weight = 0.5 * base.mass * GRAVITY / base.wheelbase
-    c_f = 2.0 * parameters.front.cornering_compliance * cornering_stiffness(half_weight * l_r, tyre)
-    c_r = 2.0 * parameters.rear.cornering_compliance * cornering_stiffness(half_weight * l_f, tyre)
-    return base.mass / base.wheelbase * (l_r / c_f - l_f / c_r)
+    c_f, c_r = axle_stiffnesses(parameters)
+    return base.mass / base.wheelbase * ((base.wheelbase - l_f) / c_f - l_f / c_r)

@@ -3,11 +3,12 @@
 from math import cos, hypot, sin
 from typing import Any
 
-from bench.plant.car import understeer_gradient
+from bench.plant.car import axle_stiffnesses
 from bench.plant.motor import ENVELOPE_POINTS
 from firmware_model.kernel import flag, integer, kernel, real, record
 from firmware_model.kernel.math import clamp, slew
 
+PREVIEW_POINTS = 20  # of the path and of the prediction, up to the preview time
 STANDSTILL = 0.3  # [m/s] slower than this, a driver who wants to stand just holds the brake
 
 
@@ -32,16 +33,14 @@ class DriverParameters:
     )
     pedal_rate = real("1/s", "fastest movement of a pedal", default=4.0, minimum=0.1, maximum=50.0)
     standing_brake = real("1", "brake pedal while standing", default=0.3, minimum=0.0, maximum=1.0)
-    preview_time = real("s", "how far ahead the driver looks", default=0.5, minimum=0.05, maximum=5.0)
+    preview_time = real("s", "how far ahead the driver looks", default=0.6, minimum=0.05, maximum=5.0)
     preview_least_distance = real("m", "how far ahead the driver looks at least", default=3.0, minimum=0.5, maximum=50.0)
     wheelbase = real("m", "distance between the axles", default=2.7, minimum=1.0, maximum=6.0)
-    understeer_gradient = real(
-        "rad/(m/s2)",
-        "road-wheel angle that each lateral acceleration needs in addition",
-        default=0.003,
-        minimum=-0.01,
-        maximum=0.02,
-    )
+    front_axle_distance = real("m", "from the centre of gravity to the front axle", default=1.3, minimum=0.3, maximum=5.0)
+    mass = real("kg", "mass of the car", default=1800.0, minimum=100.0, maximum=10e3)
+    yaw_inertia = real("kg m2", "moment of inertia about the vertical axis", default=3e3, minimum=50.0, maximum=50e3)
+    front_stiffness = real("N/rad", "cornering stiffness of the front axle", default=1e5, minimum=1e3, maximum=1e6)
+    rear_stiffness = real("N/rad", "cornering stiffness of the rear axle", default=1.5e5, minimum=1e3, maximum=1e6)
     steering_ratio = real("1", "steering-wheel angle over road-wheel angle", default=17.0, minimum=1.0, maximum=40.0)
     steering_limit = real("rad", "steering-wheel angle at the stop", default=10.0, minimum=1.0, maximum=30.0)
     steering_rate = real("rad/s", "fastest movement of the steering wheel", default=14.0, minimum=0.1, maximum=50.0)
@@ -66,7 +65,10 @@ def acquaint(parameters: Any, driver: Any) -> None:
     driver.wheelbase = body.wheelbase
     driver.steering_ratio = body.steering_ratio
     driver.steering_limit = body.steering_ratio * body.road_wheel_angle_limit
-    driver.understeer_gradient = understeer_gradient(parameters)
+    driver.front_axle_distance = body.front_axle_distance
+    driver.mass = body.mass
+    driver.yaw_inertia = body.yaw_inertia
+    driver.front_stiffness, driver.rear_stiffness = axle_stiffnesses(parameters)
     front_torque, front_power = peak(parameters.front.motor)
     rear_torque, rear_power = peak(parameters.rear.motor)
     force = (parameters.front.gear_ratio * front_torque + parameters.rear.gear_ratio * rear_torque) / parameters.tyre.radius
@@ -148,18 +150,44 @@ def preview(along: float, distance: float, path: Any, segment: int) -> tuple[flo
 
 
 @kernel
-def follow_path(dt: float, x: float, y: float, yaw: float, speed: float, path: Any, driver: Any, state: Any) -> None:
-    """Turn the steering wheel for ``dt`` [s] so that the car at ``x``, ``y`` [m], ``yaw`` [rad] follows ``path`` (n, 2) [m].
+def follow_path(dt: float, body: Any, path: Any, driver: Any, state: Any) -> None:
+    """Turn the steering wheel for ``dt`` [s] so that the car, moving as ``body`` (BodyMeasurements), follows ``path`` (n, 2) [m].
 
-    Pure pursuit (Coulter, CMU-RI-TR-92-01): the circle through the car, along its heading, and through the preview point
-    has the curvature 2 y_p / d^2. Held against understeer, it takes the road-wheel angle (l + K v^2) times curvature.
+    Optimal preview (C. C. MacAdam, IEEE Trans. SMC 11(6), 1981): of all road-wheel angles that could be held, the one with which
+    a linear bicycle model, started from the car's own motion, comes nearest to the path over the preview time,
+
+        delta = sum g (y_path - y_free) / sum g^2,
+
+    with y_free the way of that model with straight wheels, and g what each radian of road-wheel angle adds to it.
     """
-    along = locate(x, y, path, state)
-    distance = max(driver.preview_time * speed, driver.preview_least_distance)
-    p_x, p_y = preview(along, distance, path, state.segment)
-    d_x, d_y = p_x - x, p_y - y
-    across = cos(yaw) * d_y - sin(yaw) * d_x
-    curvature = 2.0 * across / (d_x * d_x + d_y * d_y)
-    delta = (driver.wheelbase + driver.understeer_gradient * speed * speed) * curvature
-    wanted = clamp(driver.steering_ratio * delta, -driver.steering_limit, driver.steering_limit)
+    along = locate(body.x, body.y, path, state)
+    v = max(body.longitudinal_speed, driver.preview_least_distance / driver.preview_time)
+    h = driver.preview_time / PREVIEW_POINTS
+    l_f = driver.front_axle_distance
+    l_r = driver.wheelbase - l_f
+    c_f, c_r, m, j = driver.front_stiffness, driver.rear_stiffness, driver.mass, driver.yaw_inertia
+    # d(v_y, r)/dt = A (v_y, r) + B delta, by implicit Euler: (1 - h A) has the inverse (q, ...) / determinant.
+    a_vv, a_vr = -(c_f + c_r) / (m * v), (c_r * l_r - c_f * l_f) / (m * v) - v
+    a_rv, a_rr = (c_r * l_r - c_f * l_f) / (j * v), -(c_f * l_f * l_f + c_r * l_r * l_r) / (j * v)
+    q_vv, q_vr, q_rv, q_rr = 1.0 - h * a_rr, h * a_vr, h * a_rv, 1.0 - h * a_vv
+    determinant = q_vv * q_rr - q_vr * q_rv
+    b_v, b_r = h * c_f / m, h * c_f * l_f / j
+
+    cos_psi, sin_psi = cos(body.yaw), sin(body.yaw)
+    v_free, r_free, psi_free, y_free = body.lateral_speed, body.yaw_rate, 0.0, 0.0
+    v_held = r_held = psi_held = g = 0.0
+    above = below = 0.0
+    for k in range(1, PREVIEW_POINTS + 1):
+        v_free, r_free = (q_vv * v_free + q_vr * r_free) / determinant, (q_rv * v_free + q_rr * r_free) / determinant
+        psi_free += h * r_free
+        y_free += h * (v_free + v * psi_free)
+        v_held, r_held = v_held + b_v, r_held + b_r
+        v_held, r_held = (q_vv * v_held + q_vr * r_held) / determinant, (q_rv * v_held + q_rr * r_held) / determinant
+        psi_held += h * r_held
+        g += h * (v_held + v * psi_held)
+        p_x, p_y = preview(along, k * h * v, path, state.segment)
+        across = cos_psi * (p_y - body.y) - sin_psi * (p_x - body.x)
+        above += g * (across - y_free)
+        below += g * g
+    wanted = clamp(driver.steering_ratio * above / below, -driver.steering_limit, driver.steering_limit)
     state.steering_wheel_angle = slew(state.steering_wheel_angle, wanted, driver.steering_rate, driver.steering_rate, dt)

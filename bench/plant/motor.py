@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from bench.plant.numeric import at_position, parameter
+from bench.plant.numeric import parameter
 from firmware_model.kernel import kernel, real, record
-from firmware_model.kernel.math import clamp, lag
+from firmware_model.kernel.math import at_position, clamp, lag
 
 ENVELOPE_POINTS = 26  # from standstill in equal steps of speed
 REFERENCE_TEMPERATURE = 60.0  # [degC] winding temperature at which the copper loss is told
@@ -38,6 +38,7 @@ class MotorParameters:
 class MotorState:
     """What a motor remembers."""
 
+    speed = real("rad/s", "speed of the motor shaft")
     torque = real("Nm", "delivered torque at the motor shaft")
     winding_temperature = real("degC", "temperature of the winding", default=25.0)
     inverter_temperature = real("degC", "temperature of the power stage", default=25.0)

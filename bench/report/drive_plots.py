@@ -164,11 +164,18 @@ def torque_section(signals: DriveSignals) -> Section:
     )
     return Section(
         "Torque",
-        "Axle torque, which is motor torque times gear ratio: wanted by driver, split and yaw control; commanded after slip "
-        "control, power budget and slew; delivered by the motor. The friction brakes of an axle are the sum of its two wheels.",
+        "Axle torque, which is motor torque times gear ratio: wanted by the allocation; commanded after slew, slip control and "
+        "power budget; delivered by the motor. The front share is that of what both motors are allocated. The friction brakes of "
+        "an axle are the sum of its two wheels.",
         signals.figure(
             axle_track(signals, "front", FRONT),
             axle_track(signals, "rear", REAR),
+            Track(
+                "front share [%]",
+                (signals.line("front share", f"{CONTROLLER}.allocation.front_share", EXTRA, factor=100.0),),
+                height=80,
+                include=(0.0, 100.0),
+            ),
             Track("friction brakes [Nm]", brakes, height=100, include=(0.0, 100.0)),
         ),
     )
@@ -209,6 +216,12 @@ def power_section(signals: DriveSignals) -> Section:
         ),
         height=240,
     )
+    share = Track(
+        "share of the limit [%]",
+        (signals.line("predicted, of the limit", f"{CONTROLLER}.power_budget.share_of_limit", EXTRA, factor=100.0),),
+        height=80,
+        include=(0.0, 100.0),
+    )
     constraints = {code: (name.lower(), colour) for code, (name, colour) in labels_of(Constraint).items()}
     discharge_set = signals.values(f"{CONTROLLER}.discharge_limiter.discharge_constraint")
     charge_set = signals.values(f"{CONTROLLER}.discharge_limiter.charge_constraint")
@@ -219,8 +232,8 @@ def power_section(signals: DriveSignals) -> Section:
     return Section(
         "Power and its limits",
         "Power at the pack's terminals, positive in discharge, between the limits that the controller keeps; red where it is "
-        "beyond one. The strips say which constraint sets each limit.",
-        signals.figure(track, bands=bands),
+        "beyond one. The strips say which constraint sets each limit; it binds where the share of the limit is close to 100 %.",
+        signals.figure(track, share, bands=bands),
     )
 
 
@@ -251,10 +264,13 @@ def battery_section(signals: DriveSignals) -> Section:
 def handling_section(signals: DriveSignals) -> Section:
     """Yaw rate, lateral acceleration, sideslip, yaw moment."""
     body, yaw_control = f"{PLANT}.body", f"{CONTROLLER}.yaw_control"
+    estimate = f"{CONTROLLER}.vehicle_state.sideslip"
+    wanted = signals.values(f"{yaw_control}.yaw_moment")
+    allocated = wanted - signals.values(f"{CONTROLLER}.allocation.moment_missing")
     return Section(
         "Handling",
-        "Yaw rate against the reference of yaw control, positive to the left. The yaw moment that it wants is done by the "
-        "front/rear split and by the wheel brakes.",
+        "Yaw rate against the reference of yaw control, positive to the left. The yaw moment that it wants is allocated to the "
+        "motors and the wheel brakes together.",
         signals.figure(
             Track(
                 "yaw rate [°/s]",
@@ -267,9 +283,8 @@ def handling_section(signals: DriveSignals) -> Section:
             Track(
                 "yaw moment [Nm]",
                 (
-                    signals.line("wanted", f"{yaw_control}.yaw_moment", DRIVER, dash="dash"),
-                    signals.line("by split", f"{yaw_control}.yaw_moment_split", EXTRA),
-                    signals.line("by brakes", f"{yaw_control}.yaw_moment_brakes", LIMIT),
+                    Line("wanted", signals.times, wanted, DRIVER, "dash"),
+                    Line("allocated", signals.times, allocated, EXTRA),
                 ),
                 height=110,
                 include=(-100.0, 100.0),
@@ -284,7 +299,7 @@ def handling_section(signals: DriveSignals) -> Section:
                 "sideslip angle [°]",
                 (
                     signals.line("sideslip", f"{body}.sideslip", CAR, factor=DEGREES),
-                    signals.line("controller's estimate", f"{yaw_control}.sideslip", EXTRA, factor=DEGREES, dash="dot"),
+                    signals.line("controller's estimate", estimate, EXTRA, factor=DEGREES, dash="dot"),
                 ),
                 height=110,
                 include=(-0.5, 0.5),
@@ -351,17 +366,17 @@ def supervisor_section(signals: DriveSignals) -> Section:
         signals.flag("torque permitted", f"{CONTROLLER}.supervisor.torque_permitted", CAR),
         signals.flag("torque monitor tripped", f"{CONTROLLER}.torque_monitor.tripped", LIMIT),
     ]
-    factor = Track(
-        "torque factor [%]",
-        (signals.line("torque factor", f"{CONTROLLER}.power_budget.torque_factor", CAR, factor=100.0),),
+    share = Track(
+        "driving torque left [%]",
+        (signals.line("driving torque left", f"{CONTROLLER}.supervisor.output_share", CAR, factor=100.0),),
         height=80,
         include=(0.0, 100.0),
     )
     return Section(
         "Supervisor and faults",
-        "State of the controller and the faults that were active since it was READY. The torque factor is what the power budget "
-        "leaves of both motor torques.",
-        signals.figure(factor, bands=(*bands, *fault_bands(signals))),
+        "State of the controller and the faults that were active since it was READY. The curve is the share of the driving "
+        "torque that the supervisor leaves: less than 100 % when it limits the car home.",
+        signals.figure(share, bands=(*bands, *fault_bands(signals))),
     )
 
 

@@ -11,7 +11,7 @@ from string import Template
 from typing import Any
 
 from bench.report.extra import import_extra
-from bench.rows import Row, failed, format_value
+from bench.rows import OURS, Row, beside_names, failed, format_other, format_value
 from hil.files import write_text
 
 FOLDER = Path(__file__).parent
@@ -90,25 +90,34 @@ def _verdict(rows: list[Row]) -> str:
 
 
 def _rows(rows: list[Row]) -> str:
-    """The figures of merit as a table."""
+    """The figures of merit as a table; figures of others stand beside them."""
     if not rows:
         return ""
-    head = '<th>figure</th><th class="number">value</th><th>unit</th><th>target</th><th></th><th>note</th>'
-    return f'<table class="rows"><thead><tr>{head}</tr></thead><tbody>{"".join(map(_row, rows))}</tbody></table>'
+    others = beside_names(rows)
+    numbers = "".join(f'<th class="number">{html.escape(name)}</th>' for name in (OURS if others else "value", *others))
+    note = "" if others else "<th>note</th>"
+    head = f"<th>figure</th>{numbers}<th>unit</th><th>target</th><th></th>{note}"
+    body = "".join(_row(row, others) for row in rows)
+    return f'<table class="rows"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def _row(row: Row) -> str:
+def _row(row: Row, others: list[str]) -> str:
     verdict = "" if row.passed is None else "pass" if row.passed else "fail"
     unit = "" if row.unit == "1" else row.unit
     cells = [
         f"<td>{html.escape(row.name)}</td>",
         f'<td class="number">{html.escape(format_value(row.value))}</td>',
+        *(f'<td class="other number">{html.escape(format_other(row, name))}</td>' for name in others),
         f"<td>{html.escape(unit)}</td>",
         f"<td>{html.escape(row.target)}</td>",
         f'<td class="mark">{verdict}</td>',
-        f'<td class="note">{html.escape(row.note)}</td>',
     ]
-    return f'<tr class="{verdict}">{"".join(cells)}</tr>'
+    if not others:
+        cells.append(f'<td class="note">{html.escape(row.note)}</td>')
+        return f'<tr class="{verdict}">{"".join(cells)}</tr>'
+    # Beside so many figures there is no room for a note but below.
+    below = f'<tr class="{verdict} about"><td class="note" colspan="{len(cells)}">{html.escape(row.note)}</td></tr>'
+    return f'<tr class="{verdict}{" noted" if row.note else ""}">{"".join(cells)}</tr>{below if row.note else ""}'
 
 
 def _section(section: Section) -> str:

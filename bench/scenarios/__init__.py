@@ -5,14 +5,16 @@
 
 import csv
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench.nodes import road as patches
 from bench.nodes import stimulus as columns
-from firmware_model.signals import Gear
+from firmware_model.signals import DriveMode, Gear
 from hil import toml_files
 from hil.errors import UsageError
 
@@ -53,7 +55,10 @@ class Scenario:
     temperature: float  # [degC] of the pack
     stimulus: Any  # float64 (n, COLUMNS)
     path: Any  # float64 (n, 2) [m]; one row where no path is followed
+    road: Any  # float64 (n, bench.nodes.road.COLUMNS); patches over the road of the stimulus
     targets: dict[str, Target]
+    drive_mode: DriveMode = DriveMode.STANDARD
+    e_pedal: bool = False
 
 
 def list_scenarios() -> list[tuple[str, str]]:
@@ -73,6 +78,7 @@ def load_scenario(name_or_path: str) -> Scenario:
         content = toml_files.read(path)
     description = _validate(path, content)
     table = _stimulus(path, description.stimulus)
+    road = _road(path, description.road)
     duration = description.duration or float(table[-1, columns.TIME])
     if duration <= 0:
         raise UsageError(f"{path}: duration: more than 0 s was expected, or a stimulus that takes time")
@@ -85,8 +91,11 @@ def load_scenario(name_or_path: str) -> Scenario:
         start_speed=description.start.speed_kmh / 3.6,
         state_of_charge=description.start.state_of_charge,
         temperature=description.start.temperature,
+        drive_mode=DriveMode[description.start.drive_mode.upper()],
+        e_pedal=description.start.e_pedal,
         stimulus=table,
         path=points,
+        road=road,
         targets={name: Target(target.minimum, target.maximum) for name, target in description.targets.items()},
     )
 
@@ -111,12 +120,17 @@ def _stimulus(path: Path, description: Any) -> Any:
             raise UsageError(f"{where}: either csv or columns were expected, not both")
         where = str(path.parent / given["csv"])
         given = _read_csv(path.parent / given["csv"])
+    return stimulus_table(given, where)
+
+
+def stimulus_table(given: Mapping[str, Sequence[Any]], where: str = "stimulus") -> Any:
+    """The table of :mod:`bench.nodes.stimulus` from columns named and measured as in a file. Raises UsageError."""
     if "time" not in given:
         raise UsageError(f"{where}: the column time [s] is missing")
     length = len(given["time"])
     table = np.empty((length, columns.COLUMNS))
     for name, (column, factor, default) in COLUMNS.items():
-        values = given.get(name, [default] * length)
+        values = list(given.get(name, [default] * length))
         if len(values) != length:
             raise UsageError(f"{where}: {name} has {len(values)} values, time has {length}; the same number was expected")
         if name == "gear":
@@ -126,6 +140,39 @@ def _stimulus(path: Path, description: Any) -> Any:
     table[:, columns.FRICTION_RIGHT] = np.where(np.isnan(right), table[:, columns.FRICTION_LEFT], right)
     _check_stimulus(where, table)
     return table
+
+
+def _road(path: Path, descriptions: Sequence[Any]) -> Any:
+    """The table of :mod:`bench.nodes.road` from the ``[[road]]`` blocks of a scenario."""
+    for number, description in enumerate(descriptions, start=1):
+        where = f"{path}: road patch {number}"
+        for axis in ("x", "y"):
+            ends = getattr(description, axis)
+            if ends is not None and ends[0] >= ends[1]:
+                raise UsageError(f"{where}: {axis}: the lower end first was expected, got {list(ends)}")
+        if description.friction is None and description.grade_percent is None:
+            raise UsageError(f"{where}: friction, grade_percent or both were expected")
+    return road_table(
+        patch(x=each.x, y=each.y, friction=each.friction, grade_percent=each.grade_percent) for each in descriptions
+    )
+
+
+def patch(
+    *,
+    x: tuple[float, float] | None = None,
+    y: tuple[float, float] | None = None,
+    friction: float | None = None,
+    grade_percent: float | None = None,
+) -> tuple[float, ...]:
+    """One patch of road from x to x and y to y [m], without ends where none are given; what is left out stays as below it."""
+    whole = (-math.inf, math.inf)
+    slope = math.nan if grade_percent is None else 0.01 * grade_percent
+    return (*(x or whole), *(y or whole), math.nan if friction is None else friction, slope)
+
+
+def road_table(rows: Iterable[tuple[float, ...]]) -> Any:
+    """The table of :mod:`bench.nodes.road` from its patches, of which later ones lie over earlier ones."""
+    return np.array(list(rows), dtype=np.float64).reshape(-1, patches.COLUMNS)
 
 
 def _read_csv(path: Path) -> dict[str, list[Any]]:

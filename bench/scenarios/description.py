@@ -1,6 +1,6 @@
 """The form of a scenario's TOML. Apart from the rest because pydantic takes half a second to import."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,8 @@ class Start(Strict):
     speed_kmh: Annotated[float, Field(ge=-20.0, le=250.0)] = 0.0
     state_of_charge: Share = 0.93  # as in the recorded full-throttle drives of a LEAF e+
     temperature: Annotated[float, Field(ge=-40.0, le=60.0)] = 25.0
+    drive_mode: Literal["standard", "sport", "eco", "snow"] = "standard"
+    e_pedal: bool = False
 
 
 class Stimulus(Strict):
@@ -43,6 +45,15 @@ class FollowedPath(Strict):
     points: Annotated[list[tuple[Number, Number]], Field(min_length=2)]
 
 
+class RoadPatch(Strict):
+    """A part of the road with a friction or a grade of its own; where x or y is left out, it has no end that way."""
+
+    x: tuple[Number, Number] | None = None
+    y: tuple[Number, Number] | None = None
+    friction: Annotated[float | None, Field(ge=0.01, le=2.0)] = None
+    grade_percent: Annotated[float | None, Field(ge=-50.0, le=50.0)] = None
+
+
 class TargetDescription(Strict):
     """What a figure must reach."""
 
@@ -59,4 +70,5 @@ class ScenarioDescription(Strict):
     start: Start = Start()
     stimulus: Stimulus
     path: FollowedPath | None = None
+    road: list[RoadPatch] = []
     targets: dict[str, TargetDescription] = {}

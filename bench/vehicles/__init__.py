@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.vehicles.files import CELLS, VEHICLES
+from bench.vehicles.files import CELLS, COMPONENTS, VEHICLES
 from hil.errors import UsageError
 from hil.toml_files import find, names, read
 
@@ -79,4 +79,17 @@ def with_pack(
         pack.parallel = parallel
     if discharge_power_rated is not None:
         pack.discharge_power_rated = discharge_power_rated
+    return replace(vehicle, parameters=parameters)
+
+
+def with_motor(vehicle: Vehicle, axle: str, motor: str) -> Vehicle:
+    """The same car, of the same mass, with the ``motor`` of that name on its "front" or "rear" ``axle``; "none" is one, too.
+
+    Raises UsageError for an unknown motor.
+    """
+    from bench.vehicles import reading
+
+    parameters = vehicle.parameters.copy()
+    path = find("motor", motor, COMPONENTS["motor"])
+    reading.fill(parameters[0][axle].motor, reading.read_component(path, "motor", reading.MOTOR))
     return replace(vehicle, parameters=parameters)

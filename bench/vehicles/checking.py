@@ -2,6 +2,7 @@
 
 import difflib
 import itertools
+import math
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,8 @@ from hil.errors import UsageError
 
 # Points of curves, which have to rise
 RISING = ("discharge_energy", "charge_state", "limit_temperature")
+LARGEST_UNSPRUNG_SHARE = 0.5  # more is a typing error; the body needs mass on its springs
+FASTEST_DRIVELINE = 100.0  # [Hz] an oscillation is stable up to 1/(pi dt): 159 Hz at the largest step of 2 ms
 
 
 def check(path: Path, content: dict[str, Any], record: Record) -> None:
@@ -25,15 +28,50 @@ def check(path: Path, content: dict[str, Any], record: Record) -> None:
 
 def check_curves(path: Path, content: dict[str, Any]) -> None:
     """Raise UsageError if a vehicle's ``content``, checked against its record, contradicts itself."""
-    battery, body = content["battery"], content["body"]
+    battery = content["battery"]
     for key in RISING:
         points = battery[key]
         if any(upper <= lower for lower, upper in itertools.pairwise(points)):
             raise UsageError(f"{path}: battery.{key}: expected rising values, got {points}")
+    check_masses(path, content)
+    for axle in ("front", "rear"):
+        check_axle(path, axle, content[axle])
+
+
+def check_masses(path: Path, content: dict[str, Any]) -> None:
+    """Raise UsageError if the centre of gravity is not between the axles, or the wheels outweigh what they carry."""
+    body = content["body"]
     if body["front_axle_distance"] >= body["wheelbase"]:
         got = body["front_axle_distance"]
         raise UsageError(
             f"{path}: body.front_axle_distance: expected less than the wheelbase of {body['wheelbase']} m, got {got}"
+        )
+    on_rear = body["mass"] * body["front_axle_distance"] / body["wheelbase"]
+    for axle, carried in (("front", body["mass"] - on_rear), ("rear", on_rear)):
+        unsprung = content[axle]["suspension"]["unsprung_mass"]
+        if unsprung > LARGEST_UNSPRUNG_SHARE * carried:
+            raise UsageError(
+                f"{path}: {axle}.suspension.unsprung_mass: expected at most {LARGEST_UNSPRUNG_SHARE:.0%} of the {carried:.0f} kg "
+                f"on that axle, got {unsprung}"
+            )
+
+
+def check_axle(path: Path, name: str, axle: dict[str, Any]) -> None:
+    """Raise UsageError if an axle's links contradict each other, or its driveline is too stiff for the steps of the bench."""
+    links = axle["suspension"]
+    if links["brake_support"] < links["drive_support"]:
+        raise UsageError(
+            f"{path}: {name}.suspension.brake_support: expected at least the drive_support of {links['drive_support']}, for the "
+            f"contact patch is below the wheel's centre, got {links['brake_support']}"
+        )
+    rotor, wheels = axle["motor"]["rotor_inertia"] * axle["gear_ratio"] ** 2, 2.0 * axle["wheel_inertia"]
+    if rotor == 0.0:
+        return
+    frequency = math.sqrt(axle["shaft_stiffness"] * (1.0 / rotor + 1.0 / wheels)) / (2.0 * math.pi)
+    if frequency > FASTEST_DRIVELINE:
+        raise UsageError(
+            f"{path}: {name}.shaft_stiffness: expected a driveline slower than {FASTEST_DRIVELINE:g} Hz with its wheels free, "
+            f"got {frequency:.0f} Hz; a softer shaft or a heavier rotor"
         )
 
 

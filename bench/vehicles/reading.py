@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from bench.plant import battery, car
+from bench.plant import battery, car, motor
 from bench.vehicles.checking import check, check_curves
 from bench.vehicles.files import COMPONENTS, VEHICLES
 from firmware_model.kernel import Record
@@ -15,6 +15,7 @@ from hil.toml_files import find, names, read
 # The decorator turns these classes into records, which mypy does not see.
 PARAMETERS = cast(Record, car.Parameters)
 CELL = cast(Record, battery.CellParameters)
+MOTOR = cast(Record, motor.MotorParameters)
 DEFAULT_NETWORK = "leaf_ze1"
 
 

@@ -78,3 +78,47 @@ def interpolate(points: Any, values: Any, x: float) -> float:
         if x <= points[k]:
             return values[k - 1] + (values[k] - values[k - 1]) * (x - points[k - 1]) / (points[k] - points[k - 1])
     return values[len(points) - 1] if x == x else x
+
+
+@kernel
+def interpolate_surface(rows: Any, columns: Any, values: Any, y: float, x: float) -> float:
+    """Surface through ``values[row, column]`` at the ascending ``rows`` and ``columns``, read at ``y`` and ``x``.
+
+    Bilinear; its edges are held.
+    """
+    i, v = segment(rows, y)
+    k, u = segment(columns, x)
+    below = values[i, k] + u * (values[i, k + 1] - values[i, k])
+    above = values[i + 1, k] + u * (values[i + 1, k + 1] - values[i + 1, k])
+    return below + v * (above - below)
+
+
+@kernel
+def segment(points: Any, x: float) -> tuple[int, float]:
+    """Where ``x`` lies among the ascending ``points``: the point before it, and the share of the way to the next one."""
+    k = 0
+    while k < len(points) - 2 and x > points[k + 1]:
+        k += 1
+    return k, clamp((x - points[k]) / (points[k + 1] - points[k]), 0.0, 1.0)
+
+
+@kernel
+def at_position(curve: Any, position: float) -> float:
+    """Value of an equally spaced ``curve`` (n,) at ``position``, counted in points from 0; its ends are held."""
+    last = len(curve) - 1
+    if position <= 0.0:
+        return curve[0]
+    if position >= last:
+        return curve[last]
+    i = int(position) if position > 0.0 else 0  # NaN falls through to point 0 and comes out as NaN
+    return curve[i] + (position - i) * (curve[i + 1] - curve[i])
+
+
+@kernel
+def slope_at_position(curve: Any, position: float) -> float:
+    """Rise of an equally spaced ``curve`` (n,) from point to point, where ``position`` lies; that of its ends outside."""
+    last = len(curve) - 2
+    i = int(position) if position > 0.0 else 0
+    if i > last:
+        i = last
+    return curve[i + 1] - curve[i]

@@ -20,6 +20,7 @@ addresses, files, sliders and documentation come from the same lines.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from math import inf
 from typing import Any
 
@@ -88,14 +89,19 @@ class Record:
 
     def new(self) -> Any:
         """A one-element recarray that holds every default; kernels take element 0."""
-        array = np.zeros(1, dtype=self.dtype).view(np.recarray)
-        self.reset(array)
-        return array
+        return self._defaults.copy()
 
     def reset(self, array: Any) -> None:
         """Write every default into ``array`` (recarray of this record)."""
+        array[...] = self._defaults
+
+    @cached_property
+    def _defaults(self) -> Any:
+        """Every default, in one element."""
+        array = np.zeros(1, dtype=self.dtype).view(np.recarray)
         for path, field in self.fields():
             locate(array, path)[...] = field.default
+        return array
 
     def fields(self, prefix: str = "") -> Iterator[tuple[str, Field]]:
         """Every value with its dotted path, nested records included, in order of declaration."""

@@ -3,6 +3,7 @@
 Expected figures are published or measured ones, restated here with their source; none is taken from the code.
 """
 
+import itertools
 import math
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from bench.drive import Drive, DriveResult
 from bench.scenarios import load_scenario
 from bench.vehicles import load_vehicle
-from firmware_model.measurements import SupervisorState
+from firmware_model.measurements import Fault, SupervisorState
 from hil import clock
 from hil.network.database import load_network
 
@@ -120,19 +121,21 @@ def test_a_stop_regenerates_within_the_charge_limit_and_stands_still_at_the_end(
 
 def test_the_driver_stays_in_the_lanes_of_the_double_lane_change() -> None:
     result = drive("double_lane_change")
-    body = plant(result)["body"]
-    x, y = body["x"], body["y"]
+    body, shape = plant(result)["body"], result.vehicle.parameters[0].body
+    front = float(shape.front_axle_distance + shape.front_overhang)
+    rear = float(shape.front_axle_distance - shape.wheelbase - shape.rear_overhang)
+    assert float(shape.width) == 1.79
     # Lanes of ISO 3888-2 for a car of 1.79 m: 2.22 m wide at the entry; then 2.79 m wide, 1 m to the left of it; then 3 m wide.
     # The scenario's entry lane ends at 22 m, so that the second lane is from 35.5 to 46.5 m and the third from 59 to 71 m.
-    half_width = 1.79 / 2
-    entry, second, third = (x >= 10.0) & (x <= 22.0), (x >= 35.5) & (x <= 46.5), (x >= 59.0) & (x <= 71.0)
-    left, right = y + half_width, y - half_width
-    assert np.all((left[entry] < 1.11) & (right[entry] > -1.11))
-    assert np.all((left[second] < 1.11 + 1.0 + 2.79) & (right[second] > 1.11 + 1.0))
-    assert np.all((left[third] < 3.0 - 1.11) & (right[third] > -1.11))
-    assert entry.any()
-    assert second.any()
-    assert third.any()
+    lanes = ((10.0, 22.0, -1.11, 1.11), (35.5, 46.5, 1.11 + 1.0, 1.11 + 1.0 + 2.79), (59.0, 71.0, -1.11, 3.0 - 1.11))
+    cos_psi, sin_psi = np.cos(body["yaw"]), np.sin(body["yaw"])
+    for forward, left in itertools.product((front, rear), (0.5 * 1.79, -0.5 * 1.79)):
+        x = body["x"] + forward * cos_psi - left * sin_psi
+        y = body["y"] + forward * sin_psi + left * cos_psi
+        for begin, end, right_edge, left_edge in lanes:
+            inside = (x >= begin) & (x <= end)
+            assert inside.any()
+            assert np.all((y[inside] > right_edge) & (y[inside] < left_edge))
 
 
 def test_a_step_steer_settles_on_its_reference() -> None:
@@ -189,6 +192,40 @@ def test_a_silent_battery_takes_the_torque_away_within_its_timeout() -> None:
     bench.advance(0.3)
     assert run.controller.outputs["front"]["motor_torque"][0] == 0.0
     assert run.controller.outputs["rear"]["motor_torque"][0] == 0.0
+
+
+def test_a_silent_inverter_leaves_the_car_its_other_axle() -> None:
+    car = load_vehicle("leaf_twin_motor")
+    run = Drive(load_network(car.network), car, load_scenario("launch"))
+    bench = run.lockstep()
+    while run.scenario_time < 2.0:
+        bench.advance(0.1)
+    run.car.parameters["rear_inverter"]["boot_time"] = math.inf
+    bench.advance(1.0)
+    measured = run.controller.measurements["supervisor"]
+    assert run.controller.outputs["rear"]["motor_torque"][0] == 0.0
+    assert 0.0 < run.controller.outputs["front"]["motor_torque"][0] <= 0.5 * 340.0 + 0.5
+    assert measured["faults"][0] == Fault.REAR_INVERTER_SILENT
+    speed = run.car.measurements["plant"]["body"]["longitudinal_speed"][0]
+    bench.advance(2.0)  # latched now
+    assert measured["state"][0] == SupervisorState.READY
+    assert run.car.measurements["plant"]["body"]["longitudinal_speed"][0] > speed + 1.0
+
+
+def test_the_e_pedal_stops_the_car_and_holds_it_on_a_hill(tmp_path: Path) -> None:
+    path = tmp_path / "hill.toml"
+    path.write_text(
+        'title = "hill"\nduration = 15.0\n[start]\nspeed_kmh = 40.0\ne_pedal = true\n'
+        "[stimulus]\ntime = [0.0, 15.0]\naccelerator = [0.0, 0.0]\nsteering_deg = [0.0, 0.0]\ngrade_percent = [12.0, 12.0]\n"
+    )
+    result = drive(str(path))
+    assert value(result, "faults") == 0
+    body = plant(result)["body"]
+    late = result.scenario_samples["car_measurements"]["scenario_time"] > 8.0
+    assert np.abs(body["longitudinal_speed"][late]).max() < 0.02
+    assert body["longitudinal_speed"].min() > -0.15
+    x = body["x"][late]
+    assert x.max() - x.min() < 0.02
 
 
 @pytest.mark.skipif(not clock.AVAILABLE, reason="the real-time loop needs Linux")

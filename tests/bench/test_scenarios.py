@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.nodes import road as patches
 from bench.nodes import stimulus as columns
-from bench.scenarios import list_scenarios, load_scenario
-from firmware_model.signals import Gear
+from bench.scenarios import list_scenarios, load_scenario, patch, road_table
+from firmware_model.signals import DriveMode, Gear
 from hil.errors import UsageError
 
 TOML = """title = "test"
@@ -45,6 +46,20 @@ def test_every_scenario_of_the_product_loads() -> None:
         assert scenario.title
 
 
+def test_a_scenario_says_drive_mode_and_e_pedal(tmp_path: Path) -> None:
+    scenario = load_scenario(write(tmp_path, TOML))
+    assert (scenario.drive_mode, scenario.e_pedal) == (DriveMode.STANDARD, False)
+    given = TOML.replace("[stimulus]", 'drive_mode = "snow"\ne_pedal = true\n\n[stimulus]')
+    scenario = load_scenario(write(tmp_path, given))
+    assert (scenario.drive_mode, scenario.e_pedal) == (DriveMode.SNOW, True)
+
+
+def test_an_unknown_drive_mode_is_told_in_one_line(tmp_path: Path) -> None:
+    path = write(tmp_path, TOML.replace("[stimulus]", 'drive_mode = "race"\n\n[stimulus]'))
+    with pytest.raises(UsageError, match=r"scenario\.toml: start\.drive_mode.*'standard', 'sport', 'eco' or 'snow'"):
+        load_scenario(path)
+
+
 def test_a_scenario_becomes_a_table_in_si_units(tmp_path: Path) -> None:
     scenario = load_scenario(write(tmp_path, TOML))
     last = scenario.stimulus[-1]
@@ -64,7 +79,39 @@ def test_a_csv_is_a_scenario_by_itself(tmp_path: Path) -> None:
     assert np.isnan(scenario.stimulus[2, columns.ACCELERATOR])
 
 
+ROAD = """
+[[road]]
+x = [20.0, 40.0]
+y = [-10.0, 0.0]
+friction = 0.2
+
+[[road]]
+x = [30.0, 60.0]
+grade_percent = 5.0
+"""
+
+
+def test_patches_of_road_become_a_table_and_what_they_leave_open_stays_as_it_is(tmp_path: Path) -> None:
+    road = load_scenario(write(tmp_path, TOML + ROAD)).road
+    assert road.shape == (2, patches.COLUMNS)
+    assert patches.value_at(road, 35.0, -1.0, patches.FRICTION, 0.9) == 0.2
+    assert patches.value_at(road, 35.0, 1.0, patches.FRICTION, 0.9) == 0.9
+    assert patches.value_at(road, 40.0, -1.0, patches.FRICTION, 0.9) == 0.9
+    assert patches.value_at(road, 35.0, -1.0, patches.GRADE, 0.0) == pytest.approx(0.05)
+    assert patches.value_at(road, 25.0, -1.0, patches.GRADE, 0.01) == 0.01
+    assert load_scenario(write(tmp_path, TOML)).road.shape == (0, patches.COLUMNS)
+
+
+def test_later_patches_lie_over_earlier_ones() -> None:
+    road = road_table([patch(friction=0.8), patch(x=(0.0, 10.0), friction=0.3)])
+    assert patches.value_at(road, 5.0, 0.0, patches.FRICTION, 1.0) == 0.3
+    assert patches.value_at(road, -5.0, 99.0, patches.FRICTION, 1.0) == 0.8
+
+
 MISTAKES = {
+    "a patch that ends before it begins": (TOML + ROAD.replace("[20.0, 40.0]", "[40.0, 20.0]"), "road patch 1: x: the lower end"),
+    "a patch of nothing": (TOML + ROAD.replace("grade_percent = 5.0", ""), "road patch 2: friction, grade_percent or both"),
+    "a patch with a friction out of range": (TOML + ROAD.replace("0.2", "5.0"), "road.0.friction"),
     "an unknown key": (TOML.replace("duration", "lenght"), "lenght"),
     "an unknown column": (TOML.replace("accelerator", "throttle"), "throttle"),
     "a wrong type": (TOML.replace("[0.0, 1.0]\naccelerator", '"now"\naccelerator'), "stimulus.time"),

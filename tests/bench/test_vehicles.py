@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.plant import car
-from bench.vehicles import files, list_chemistries, list_vehicles, load_vehicle, with_pack
+from bench.vehicles import files, list_chemistries, list_vehicles, load_vehicle, with_motor, with_pack
 from firmware_model.kernel.records import locate
 from hil.errors import UsageError
 
@@ -78,6 +78,9 @@ def test_component_may_be_a_file_of_the_user(write):
     [
         ("[body]\nmas = 1", ["body.mas", "unknown key", "did you mean mass?"]),
         ("[body]\nzzz = 1", ["body.zzz", "unknown key"]),
+        ("[front.suspension]\nunsprung_mass = 600", ["front.suspension.unsprung_mass", "at most 50%", "1021 kg", "600"]),
+        ("[rear.suspension]\nbrake_support = 0.01", ["rear.suspension.brake_support", "at least", "0.05", "0.01"]),
+        ("[front]\nshaft_stiffness = 9e5", ["front.shaft_stiffness", "slower than 100 Hz", "141 Hz"]),
         ("[boddy]\nmass = 1", ["boddy", "unknown key", "did you mean body?"]),
         ('[body]\nmass = "heavy"', ["body.mass", "a number from 100 to 10000 [kg]", "'heavy'"]),
         ("[body]\nmass = true", ["body.mass", "a number", "True"]),
@@ -171,3 +174,14 @@ def test_rated_power_of_another_pack_may_be_given_and_nothing_else_changes_by_it
         with_pack(vehicle, chemistry="lfq")
     with pytest.raises(UsageError, match="parallel"):
         with_pack(vehicle, parallel=0)
+
+
+def test_another_motor_changes_nothing_but_the_motor():
+    twin = load_vehicle("leaf_twin_motor")
+    front_drive = with_motor(twin, "rear", "none")
+    assert front_drive.parameters.rear.motor.envelope_torque.max() == 0.0
+    assert front_drive.parameters.rear.wheel_inertia[0] == twin.parameters.rear.wheel_inertia[0]
+    assert front_drive.parameters.body.tobytes() == twin.parameters.body.tobytes()
+    assert twin.parameters.rear.motor.envelope_torque.max() == 340.0
+    with pytest.raises(UsageError, match="unknown motor"):
+        with_motor(twin, "rear", "warp")

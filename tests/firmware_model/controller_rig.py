@@ -12,17 +12,31 @@ from firmware_model.state import State
 
 COMPILED = not numba.config.DISABLE_JIT
 needs_compiler = pytest.mark.skipif(not COMPILED, reason="too long for the interpreter: 2 ms a step")
-STEP = 1e-3 if COMPILED else 4e-3  # [s]
+STEP = 1e-3  # [s]
+FRAME = 0.01  # [s]
 
 LINKS = (
     "pedals.link", "steering.link", "motion.link", "wheels.front_link", "wheels.rear_link", "brakes.link", "panel.link",
-    "front.link", "rear.link", "battery.state_link", "battery.limit_link", "battery.charge_link",
+    "front.link", "rear.link", "front.temperature_link", "rear.temperature_link",
+    "battery.state_link", "battery.limit_link", "battery.charge_link",
 )  # fmt: skip
 
 
 @kernel
+def count_frames(inputs):
+    """One more frame from each source whose frames the laws count."""
+    inputs.front.link.received += 1
+    inputs.rear.link.received += 1
+    inputs.wheels.front_link.received += 1
+    inputs.wheels.rear_link.received += 1
+
+
+@kernel
 def repeat(steps, dt, inputs, outputs, state, measurements, calibration):
-    for _ in range(steps):
+    steps_per_frame = round(FRAME / dt)
+    for k in range(steps):
+        if k % steps_per_frame == 0:
+            count_frames(inputs)
         step(dt, inputs, outputs, state, measurements, calibration)
 
 
@@ -67,10 +81,16 @@ class Rig:
         for wheel in ("front_left", "front_right", "rear_left", "rear_right"):
             setattr(self.inputs.wheels, wheel, abs(speed))
         self.state.vehicle_speed.speed = speed
-        for state in (self.state.wheel_slip.front, self.state.power_budget.front):
-            state.motor_speed = self.inputs.front.motor_speed
-        for state in (self.state.wheel_slip.rear, self.state.power_budget.rear):
-            state.motor_speed = self.inputs.rear.motor_speed
+        slip, shafts, budget = self.state.wheel_slip, self.state.driveline, self.state.power_budget
+        front, rear = self.calibration.front, self.calibration.rear
+        for axle, driveline, prediction, wheels in (
+            (front, shafts.front, budget.front, (slip.front_left, slip.front_right)),
+            (rear, shafts.rear, budget.rear, (slip.rear_left, slip.rear_right)),
+        ):
+            prediction.motor_speed = speed / axle.wheel_radius * axle.gear_ratio
+            driveline.wheel_speed = speed / axle.wheel_radius
+            for wheel in wheels:
+                wheel.speed = abs(speed) / axle.wheel_radius
 
     def make_ready(self):
         """READY in D, long enough ago for the limits to have risen."""

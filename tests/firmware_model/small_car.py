@@ -5,13 +5,11 @@ the LEAF's frames, and a torque that follows the request of the last frame after
 """
 
 import numpy as np
-from controller_rig import Rig
+from controller_rig import FRAME, Rig
 
 from firmware_model.controller import step
 from firmware_model.kernel import kernel, real, record
 from firmware_model.signals import HighVoltage
-
-FRAME = 0.01  # [s]
 
 
 @record
@@ -66,14 +64,15 @@ def move(dt, outputs, brakes, car, calibration):
     car.voltage = u_0 - car.resistance * car.current
 
     drive = (car.front_torque + car.rear_torque) * i / r
-    resistance = (140.0 + 0.45 * car.speed**2 + brakes / r) if car.speed > 0.0 else 0.0
+    resistance = 140.0 + 0.45 * car.speed**2 + brakes / r
+    before = car.speed
     car.speed += (drive - resistance) / car.mass * dt
     if car.speed < 0.0:
         car.speed = 0.0
     connected = outputs.power.relay_output == 1 and outputs.power.high_voltage >= HighVoltage.PRECHARGING
     target = car.voltage if connected else 0.0
     car.link_voltage += (target - car.link_voltage) * dt / (car.precharge_time_constant + dt)
-    return (drive - resistance) / car.mass
+    return (car.speed - before) / dt
 
 
 @kernel
@@ -83,6 +82,8 @@ def exchange(acceleration, inputs, outputs, car, calibration):
     car.rear_request = round(outputs.rear.motor_torque * 4.0) / 4.0
     rpm = round(car.speed * calibration.front.gear_ratio / calibration.front.wheel_radius * 9.5493)
     inputs.front.motor_speed = inputs.rear.motor_speed = rpm / 9.5493
+    inputs.front.link.received += 1
+    inputs.rear.link.received += 1
     inputs.front.motor_torque = round(car.front_torque * 2.0) / 2.0
     inputs.rear.motor_torque = round(car.rear_torque * 2.0) / 2.0
     inputs.front.dc_voltage = inputs.rear.dc_voltage = 2.0 * round(car.link_voltage / 2.0)
@@ -94,6 +95,8 @@ def exchange(acceleration, inputs, outputs, car, calibration):
     if int(car.frames) % 2 == 0:
         wheels = inputs.wheels
         wheels.front_left = wheels.front_right = wheels.rear_left = wheels.rear_right = car.speed
+        wheels.front_link.received += 1
+        wheels.rear_link.received += 1
     car.frames += 1.0
 
 

@@ -13,8 +13,10 @@ from firmware_model.kernel.cache import base_directory, source_digest
 PROGRAM = """
 from firmware_model import motor
 from firmware_model.calibration import Calibration
-calibration = Calibration.new()[0]
-print(round(motor.torque_range(1175.0, calibration.front, calibration.torque_path)[1], 6))
+from firmware_model.state import State
+calibration, drive = Calibration.new()[0], State.new()[0].inputs.front
+drive.motor_speed = 1175.0
+print(round(motor.torque_range(drive, calibration.front, calibration.torque_path)[1], 6))
 """
 CALLEE = Path("firmware_model") / "kernel" / "math.py"
 

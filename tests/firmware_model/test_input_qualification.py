@@ -5,8 +5,9 @@ from controller_rig import Rig
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_model.input_qualification import qualify, watch
+from firmware_model.input_qualification import cross_check, qualify, watch
 from firmware_model.measurements import Fault, Source
+from firmware_model.signals import NO_SECOND_TRACK, DriveMode
 
 RASTER = 0.01
 
@@ -102,7 +103,7 @@ def test_an_invalid_wheel_speed_takes_its_axle_with_it(wheel):
 
 
 def test_wheel_speeds_count_without_their_sign():
-    rig = QualificationRig()
+    rig = QualificationRig(speed=3.5)
     rig.set("wheels.front_left", -3.0)
     rig.set("wheels.front_right", 4.0)
     rig.watch()
@@ -136,22 +137,6 @@ def test_a_source_is_trusted_again_when_it_has_been_well_for_some_time():
     assert rig.state.inputs.steering_trusted == 1
 
 
-def test_a_fault_lasts_from_two_seconds_on():
-    rig = QualificationRig()
-    rig.set("motion.link.age", 1.99)
-    rig.watch()
-    assert rig.state.sources.lasting_faults == 0
-    rig.set("motion.link.age", 2.0)
-    rig.watch()
-    assert rig.state.sources.lasting_faults == Fault.MOTION_SILENT
-    rig = QualificationRig()
-    rig.set("motion.yaw_rate", nan)
-    rig.watch(1.98)
-    assert rig.state.sources.lasting_faults == 0
-    rig.watch(0.04)
-    assert rig.state.sources.lasting_faults == Fault.MOTION_INVALID
-
-
 def test_an_inverter_that_is_not_there_is_not_missed():
     rig = QualificationRig()
     rig.set("rear.link.age", 1e6)
@@ -174,3 +159,218 @@ def test_what_the_laws_see_is_always_finite(path, value):
     rig.watch(0.03)
     seen = rig.qualified(VALUES[path][1])
     assert abs(seen) < 1.1e6
+
+
+# Contradictions -------------------------------------------------------------------------------------------------------------
+
+
+class CrossRig(QualificationRig):
+    """Qualification and cross-check in their 10 ms raster, READY, with what the table of faults would make active fed back."""
+
+    def contradictions(self, seconds=RASTER):
+        for _ in range(round(seconds / RASTER)):
+            qualify(self.inputs, self.state, self.calibration)
+            watch(RASTER, self.state, self.calibration)
+            cross_check(RASTER, self.inputs, self.state, self.calibration)
+        return Fault(int(self.state.sources.contradictions))
+
+    def turn(self, yaw_rate, speed, direction=1.0):
+        """All sensors as in a curve without slip."""
+        self.set_speed(direction * speed)
+        wheels = self.inputs.wheels
+        wheels.front_left, wheels.front_right = speed - direction * 0.77 * yaw_rate, speed + direction * 0.77 * yaw_rate
+        wheels.rear_left, wheels.rear_right = speed - direction * 0.7775 * yaw_rate, speed + direction * 0.7775 * yaw_rate
+        self.inputs.motion.yaw_rate = yaw_rate
+
+
+def test_sensors_that_agree_contradict_nothing():
+    rig = CrossRig(speed=20.0)
+    assert rig.contradictions(1.0) == Fault(0)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "fault", "counts"),
+    [
+        (0.40, 0.40, Fault(0), 0.40),
+        (0.40, 0.449, Fault(0), 0.40),
+        (0.40, 0.451, Fault.ACCELERATOR_TRACKS_DIFFER, 0.40),
+        (0.60, 0.20, Fault.ACCELERATOR_TRACKS_DIFFER, 0.20),
+        (0.40, nan, Fault.ACCELERATOR_TRACK_2, 0.40),
+        (nan, 0.30, Fault.ACCELERATOR_TRACK_1, 0.30),
+        (inf, 0.30, Fault.ACCELERATOR_TRACK_1, 0.30),
+        (0.40, -1.5, Fault.ACCELERATOR_TRACK_2, 0.40),
+        (0.40, NO_SECOND_TRACK, Fault(0), 0.40),
+    ],
+)
+def test_of_both_tracks_of_the_accelerator_the_lower_valid_one_counts(first, second, fault, counts):
+    rig = CrossRig()
+    rig.set("pedals.accelerator", first)
+    rig.set("pedals.accelerator_track_2", second)
+    assert rig.contradictions() == fault
+    assert rig.qualified("accelerator") == counts
+
+
+@pytest.mark.parametrize("second", [nan, inf, NO_SECOND_TRACK])
+def test_without_any_valid_track_the_pedals_are_invalid(second):
+    rig = CrossRig()
+    rig.set("pedals.accelerator", nan)
+    rig.set("pedals.accelerator_track_2", second)
+    assert rig.contradictions(0.12) == Fault(0)
+    assert rig.state.sources.faults == Fault.PEDALS_INVALID
+
+
+def test_an_unknown_drive_mode_leaves_the_last_one():
+    rig = CrossRig()
+    rig.inputs.pedals.drive_mode, rig.inputs.pedals.e_pedal = DriveMode.SNOW, 1
+    rig.contradictions()
+    rig.inputs.pedals.drive_mode = 6
+    assert rig.contradictions(0.5) == Fault(0)
+    assert (rig.state.inputs.drive_mode, rig.state.inputs.e_pedal) == (DriveMode.SNOW, 1)
+
+
+@pytest.mark.parametrize(("axle", "fault"), [("front", Fault.FRONT_DC_LINK), ("rear", Fault.REAR_DC_LINK)])
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_a_dc_link_that_is_not_at_the_pack_s_voltage_contradicts_it(axle, fault, sign):
+    rig = CrossRig()
+    rig.set(f"{axle}.dc_voltage", 390.0 + sign * 24.9)
+    assert rig.contradictions() == Fault(0)
+    rig.set(f"{axle}.dc_voltage", 390.0 + sign * 25.1)
+    assert rig.contradictions() == fault
+    rig.state.supervisor.state = 2  # precharge
+    assert rig.contradictions() == Fault(0)
+
+
+@pytest.mark.parametrize(
+    ("axle", "fault"), [("front", Fault.FRONT_WHEELS_CONTRADICTED), ("rear", Fault.REAR_WHEELS_CONTRADICTED)]
+)
+@pytest.mark.parametrize("wrong", [0.0, 16.4, 23.6])
+def test_wheels_that_do_not_turn_with_their_motor_contradict_it(axle, fault, wrong):
+    rig = CrossRig(speed=20.0)  # 1.5 m/s and 10 %
+    for side in ("left", "right"):
+        rig.set(f"wheels.{axle}_{side}", 20.0 + 3.4)
+    assert rig.contradictions() == Fault(0)
+    for side in ("left", "right"):
+        rig.set(f"wheels.{axle}_{side}", wrong)
+    assert rig.contradictions() == fault
+    assert rig.qualified(f"{axle}_wheel_speed") == pytest.approx(23.4)  # it is not taken over
+    rig.state.faults.active = fault
+    rig.contradictions()
+    assert rig.qualified(f"{axle}_wheels_trusted") == 0.0
+
+
+def test_wheels_are_not_compared_with_an_inverter_that_has_failed_or_is_not_there():
+    rig = CrossRig(speed=20.0)
+    rig.set("wheels.front_left", 10.0)
+    rig.set("front.link.age", 1.0)
+    assert rig.contradictions(0.05) == Fault(0)
+    rig = CrossRig(speed=20.0)
+    rig.set("wheels.rear_left", 10.0)
+    rig.calibration.rear.motor_present = 0
+    assert Fault.REAR_WHEELS_CONTRADICTED not in rig.contradictions(0.05)
+
+
+@pytest.mark.parametrize("direction", [1.0, -1.0])
+@pytest.mark.parametrize("yaw_rate", [-0.8, -0.2, 0.2, 0.8])
+def test_a_yaw_rate_that_the_wheels_confirm_contradicts_nothing(yaw_rate, direction):
+    rig = CrossRig()
+    rig.turn(yaw_rate, 10.0, direction)
+    assert rig.contradictions(0.1) == Fault(0)
+    rig.inputs.motion.yaw_rate = yaw_rate + 0.29
+    assert rig.contradictions(0.1) == Fault(0)
+
+
+@pytest.mark.parametrize("direction", [1.0, -1.0])
+@pytest.mark.parametrize("stuck", [0.0, -0.6, 1.0])
+def test_a_stuck_yaw_rate_is_contradicted_by_the_wheels_of_both_axles(stuck, direction):
+    rig = CrossRig()
+    rig.turn(0.5, 10.0, direction)
+    rig.inputs.motion.yaw_rate = stuck
+    assert rig.contradictions(0.1) == Fault.YAW_RATE_CONTRADICTED
+    rig.state.faults.active = Fault.YAW_RATE_CONTRADICTED
+    rig.contradictions()
+    assert rig.qualified("motion_trusted") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("wheels.rear_right", 13.0),  # one wheel spins: both axles disagree
+        ("brakes.front_left", 3e5),  # a braked wheel slips
+        ("brakes.rear_right", nan),
+        ("rear.motor_torque", -26.0),  # driven wheels may spin on one side of both axles
+        ("front.motor_torque", 26.0),
+    ],
+)
+def test_wheels_that_do_not_roll_freely_contradict_no_yaw_rate(path, value):
+    rig = CrossRig()
+    rig.turn(0.5, 10.0)
+    rig.inputs.motion.yaw_rate = 0.0
+    rig.set(path, value)
+    assert Fault.YAW_RATE_CONTRADICTED not in rig.contradictions(0.1)
+
+
+def test_slow_wheels_contradict_no_yaw_rate():
+    rig = CrossRig()
+    rig.turn(0.5, 2.9)
+    rig.inputs.motion.yaw_rate = 0.0
+    assert rig.contradictions(0.1) == Fault(0)
+
+
+@pytest.mark.parametrize(
+    ("offset", "fault"), [(5.9, Fault(0)), (6.1, Fault.ACCELERATION_CONTRADICTED), (-6.1, Fault.ACCELERATION_CONTRADICTED)]
+)
+def test_an_acceleration_that_the_wheels_do_not_show_contradicts_them(offset, fault):
+    rig = CrossRig()
+    rig.inputs.motion.longitudinal_acceleration = 3.0 + offset
+    for k in range(500):
+        rig.set_speed(5.0 + 0.03 * k)
+        found = rig.contradictions()
+    assert found == fault
+    rig.state.faults.latched = found
+    rig.contradictions()
+    assert rig.qualified("motion_trusted") == float(fault == Fault(0))
+
+
+def test_locked_wheels_do_not_contradict_the_acceleration():
+    rig = CrossRig(speed=25.0)
+    rig.contradictions()
+    rig.set_speed(0.0)
+    rig.inputs.motion.longitudinal_acceleration = -9.0
+    rig.set("brakes.rear_left", 60e5)
+    assert rig.contradictions(2.0) == Fault(0)
+
+
+def test_an_axle_that_spins_does_not_contradict_the_acceleration():
+    rig = CrossRig(speed=5.0)
+    for k in range(100):
+        rig.inputs.front.motor_speed = (5.0 + 0.3 * k) * 8.1938 / 0.3108
+        rig.inputs.wheels.front_left = rig.inputs.wheels.front_right = 5.0 + 0.3 * k
+        assert Fault.ACCELERATION_CONTRADICTED not in rig.contradictions()
+
+
+@pytest.mark.parametrize("direction", [1.0, -1.0])
+@pytest.mark.parametrize(("axle", "other"), [("front", "rear"), ("rear", "front")])
+def test_the_wheels_stand_in_for_the_motor_of_a_failed_inverter(axle, other, direction):
+    rig = CrossRig(speed=direction * 20.0)
+    rig.contradictions()
+    rig.set(f"{axle}.link.age", 0.5)
+    rig.contradictions(0.02)
+    rig.set_speed(direction * 10.0)
+    rig.set(f"{axle}.motor_speed", 0.0)
+    rig.contradictions()
+    assert rig.qualified(f"{axle}.motor_speed") == pytest.approx(rig.qualified(f"{other}.motor_speed"))
+    assert rig.qualified(f"{axle}.motor_speed") == pytest.approx(direction * 10.0 * 8.1938 / 0.3108)
+
+
+@given(st.data())
+def test_whatever_the_sensors_say_the_cross_check_stays_finite(data):
+    rig = CrossRig(speed=data.draw(st.floats(-20, 40)))
+    numbers = st.floats(allow_nan=True, allow_infinity=True)
+    paths = [*VALUES, "pedals.accelerator_track_2", "wheels.front_left", "wheels.rear_right", "brakes.front_left"]
+    for _ in range(3):
+        for path in data.draw(st.lists(st.sampled_from(paths), max_size=4)):
+            rig.set(path, data.draw(numbers))
+        rig.contradictions(0.05)
+        assert abs(rig.state.cross_check.speed) < 1e3
+        assert abs(rig.state.cross_check.acceleration) < 1e3
+        assert 0.0 <= rig.state.inputs.accelerator <= 1.0

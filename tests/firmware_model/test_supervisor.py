@@ -11,6 +11,11 @@ def state(rig):
     return SupervisorState(int(rig.measurements.supervisor.state))
 
 
+def permitted(rig):
+    measured = rig.measurements.supervisor
+    return int(measured.front_permitted), int(measured.rear_permitted)
+
+
 def latched(rig):
     return Fault(int(rig.measurements.supervisor.latched_faults))
 
@@ -115,15 +120,34 @@ def test_ready_waits_for_every_source():
     assert state(rig) == SupervisorState.READY
 
 
-def test_an_inverter_s_error_bits_stop_the_torque_and_those_outside_the_mask_do_not():
+def test_an_inverter_s_error_bits_stop_its_torque_and_those_outside_the_mask_do_not():
     rig = Rig()
     rig.inputs.front.error_code = 0x4
     rig.run(0.02)
-    assert rig.measurements.supervisor.torque_permitted == 1
+    assert permitted(rig) == (1, 1)
     rig.inputs.rear.error_code = 0x8
     rig.run(0.02)
     assert rig.faults == Fault.REAR_INVERTER_ERROR
-    assert rig.measurements.supervisor.torque_permitted == 0
+    assert permitted(rig) == (1, 0)
+    assert rig.measurements.supervisor.torque_permitted == 1
+
+
+def test_a_car_becomes_ready_with_one_axle_after_both_have_had_their_time():
+    rig = Rig(ready=False)
+    put_in(rig, SupervisorState.HIGH_VOLTAGE_ON)
+    rig.inputs.rear.error_code = 0x8
+    rig.run(2.9)
+    assert state(rig) == SupervisorState.HIGH_VOLTAGE_ON
+    rig.run(0.2)
+    assert (state(rig), permitted(rig)) == (SupervisorState.READY, (1, 0))
+
+
+def test_a_car_without_any_axle_does_not_become_ready():
+    rig = Rig(ready=False)
+    put_in(rig, SupervisorState.HIGH_VOLTAGE_ON)
+    rig.inputs.front.error_code = rig.inputs.rear.error_code = 0x8
+    rig.run(3.5)
+    assert state(rig) == SupervisorState.HIGH_VOLTAGE_ON
 
 
 def test_switching_off_opens_the_relay_when_the_car_stands_and_then_falls_asleep():
@@ -206,22 +230,58 @@ def test_a_warning_of_the_battery_stops_nothing():
     assert rig.measurements.supervisor.torque_permitted == 1
 
 
-def test_a_long_silence_is_latched_and_shuts_the_car_down():
+def test_a_long_silence_of_the_battery_is_latched_and_shuts_the_car_down():
     rig = Rig()
-    rig.inputs.front.link.age = 1.9
-    rig.run(0.1)
-    assert (state(rig), rig.faults) == (SupervisorState.READY, Fault.FRONT_INVERTER_SILENT)
-    rig.inputs.front.link.age = 2.0
-    rig.run(0.02)
+    rig.inputs.battery.state_link.age = 0.2
+    rig.run(1.88)
+    assert (state(rig), rig.faults, latched(rig)) == (SupervisorState.READY, Fault.BATTERY_STATE_SILENT, Fault(0))
+    rig.run(0.06)
+    rig.inputs.battery.state_link.age = 0.005
+    rig.run(1.5)
+    assert (state(rig), latched(rig)) == (SupervisorState.FAULT, Fault.BATTERY_STATE_SILENT)
+
+
+def test_a_long_silence_of_an_inverter_is_latched_and_the_car_drives_on_with_the_other():
+    rig = Rig(speed=5.0)
+    rig.inputs.pedals.accelerator = 1.0
+    rig.inputs.front.link.age = 0.2
+    rig.run(2.0)
     rig.inputs.front.link.age = 0.005
     rig.run(1.5)
+    assert (state(rig), latched(rig)) == (SupervisorState.READY, Fault.FRONT_INVERTER_SILENT)
+    assert permitted(rig) == (0, 1)
+    front, rear = rig.torques
+    assert (front, rear) == (0.0, pytest.approx(0.5 * 340.0))
+
+
+def test_the_only_inverter_s_long_silence_shuts_the_car_down():
+    rig = Rig()
+    rig.calibration.rear.motor_present = 0
+    rig.inputs.rear.link.age = 1e6
+    rig.inputs.front.link.age = 0.2
+    rig.run(0.1)
+    assert (state(rig), permitted(rig)) == (SupervisorState.READY, (0, 0))
+    rig.run(3.5)
     assert (state(rig), latched(rig)) == (SupervisorState.FAULT, Fault.FRONT_INVERTER_SILENT)
+
+
+def test_a_car_with_a_lost_inverter_is_switched_off_without_waiting_for_torque_that_nobody_reports():
+    rig = Rig()
+    rig.inputs.front.motor_torque = 80.0
+    rig.run(0.02)
+    rig.inputs.front.link.age = 1.0
+    rig.run(0.1)
+    rig.inputs.pedals.power_switch = 0
+    rig.run(0.15)
+    assert state(rig) == SupervisorState.SHUTDOWN
+    rig.run(0.1)
+    assert state(rig) == SupervisorState.DISCHARGE
 
 
 def test_a_long_silence_of_the_steering_is_not_latched():
     rig = Rig()
     rig.inputs.steering.link.age = 5.0
-    rig.run(0.5)
+    rig.run(3.0)
     assert (state(rig), latched(rig)) == (SupervisorState.READY, Fault(0))
     assert rig.faults == Fault.STEERING_SILENT
     assert rig.measurements.supervisor.torque_permitted == 1

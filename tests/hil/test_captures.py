@@ -4,7 +4,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime
 
 import can
@@ -694,20 +693,17 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, write):
     assert (tmp_path / "log").read_text() == "what was there"
 
 
-# Speed
+# Size
 
 
-def test_a_hundred_thousand_frames_cost_little_time_of_the_processor(tmp_path):
+def test_a_hundred_thousand_frames_come_back_as_they_were(tmp_path):
     frames = np.tile(leaf_frames(100), 1000).view(np.recarray)
     frames.time = np.arange(100_000) * 250_000
-    begin = time.process_time()
     write_candump(tmp_path / "log", frames, ["can0", "can1"])
-    written = time.process_time()
-    capture = read_capture(tmp_path / "log")
-    read = time.process_time()
-    assert len(capture.frames) == 100_000
-    assert written - begin < 1.0
-    assert read - written < 1.4  # 22 000 lines in 0.3 s
+    again = read_capture(tmp_path / "log").frames
+    assert len(again) == 100_000
+    assert (again.payload == frames.payload).all()
+    assert (again.identifier == frames.identifier).all()
 
 
 # Captures of real cars

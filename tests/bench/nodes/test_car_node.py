@@ -10,8 +10,9 @@ from bench.nodes import stimulus as columns
 from bench.nodes.car import CarMeasurements, CarParameters, CarState, Phase
 from bench.plant.car import place
 from bench.plant.driver import acquaint
+from bench.scenarios import patch, road_table
 from bench.vehicles import load_vehicle
-from firmware_model.signals import Gear, HighVoltage, Inputs, Outputs
+from firmware_model.signals import DriveMode, Gear, HighVoltage, Inputs, Outputs
 
 DT = 1e-3
 
@@ -26,7 +27,13 @@ def stimulus(**given: float) -> np.ndarray:
 
 
 class Car:
-    def __init__(self, table: np.ndarray, path: list[tuple[float, float]] | None = None, speed: float = 0.0) -> None:
+    def __init__(
+        self,
+        table: np.ndarray,
+        path: list[tuple[float, float]] | None = None,
+        speed: float = 0.0,
+        patches: tuple[tuple[float, ...], ...] = (),
+    ) -> None:
         self.inputs, self.outputs = Inputs.new(), Outputs.new()
         self.states, self.measured, self.parameter = CarState.new(), CarMeasurements.new(), CarParameters.new()
         self.parameter["plant"] = load_vehicle("leaf_twin_motor").parameters[0]
@@ -34,7 +41,7 @@ class Car:
         self.parameters.start_speed = speed
         acquaint(self.parameters.plant, self.parameters.driver)
         place(speed, 0.9, 25.0, self.state.plant, self.parameters.plant)
-        self.table, self.path = table, np.array(path or [(0.0, 0.0)])
+        self.table, self.path, self.patches = table, np.array(path or [(0.0, 0.0)]), road_table(patches)
 
     @property
     def state(self):
@@ -55,7 +62,8 @@ class Car:
     def run(self, duration: float) -> None:
         for _ in range(round(duration / DT)):
             car_node.step(
-                DT, self.sensors, self.commands, self.state, self.measured[0], self.parameters, self.table, self.path
+                DT, self.sensors, self.commands, self.state, self.measured[0], self.parameters, self.table, self.path,
+                self.patches,
             )  # fmt: skip
 
     def make_ready(self) -> None:
@@ -75,6 +83,16 @@ def test_the_shifter_stays_in_park_until_the_car_is_ready_and_the_brake_is_held(
     car.commands.power.ready = 1
     car.run(0.01)
     assert car.sensors.pedals.gear == Gear.DRIVE
+
+
+def test_the_pedal_has_two_tracks_and_mode_and_e_pedal_are_those_that_the_driver_has_chosen() -> None:
+    car = Car(stimulus(ACCELERATOR=0.2, STEERING=0.0))
+    car.parameters.drive_mode, car.parameters.e_pedal = DriveMode.SNOW, 1
+    car.state.phase = Phase.DRIVING
+    car.run(0.01)
+    pedals = car.sensors.pedals
+    assert (pedals.accelerator, pedals.accelerator_track_2) == (0.2, 0.2)
+    assert (pedals.drive_mode, pedals.e_pedal) == (DriveMode.SNOW, 1)
 
 
 def test_the_scenario_begins_when_the_first_speed_is_held_and_its_origin_is_there() -> None:
@@ -116,6 +134,31 @@ def test_the_road_of_the_scenario_is_there_only_in_the_scenario() -> None:
     car.run(0.05)
     assert car.state.road.grade == 0.1
     assert list(car.state.road.friction) == [0.3, 0.8, 0.3, 0.8]
+
+
+def test_the_front_wheels_reach_a_patch_of_road_before_the_rear_wheels() -> None:
+    ice = patch(x=(2.0, 100.0), friction=0.2)
+    hill = patch(x=(1.0, 100.0), grade_percent=10.0)
+    left = patch(x=(50.0, 100.0), y=(0.0, 10.0), friction=0.8)
+    car = Car(stimulus(ACCELERATOR=0.0, STEERING=0.0), speed=20.0, patches=(ice, hill, left))
+    car.make_ready()
+    car.run(0.08)
+    assert 1.0 < car.state.plant.body.x < 2.0 + 1.404
+    assert list(car.state.road.friction) == [0.2, 0.2, 1.0, 1.0]
+    assert car.state.road.grade == 0.1
+    car.run(0.2)
+    assert list(car.state.road.friction) == [0.2] * 4
+    car.state.plant.body.x = car.measured[0].plant.body.x = 60.0
+    car.run(DT)
+    assert list(car.state.road.friction) == [0.8, 0.2, 0.8, 0.2]
+
+
+def test_a_patch_follows_the_ground_and_not_the_heading_of_the_car() -> None:
+    body = CarMeasurements.new()[0].plant.body
+    patches = road_table([patch(x=(9.0, 11.0), y=(2.0, 4.0), friction=0.3)])
+    body.x, body.y, body.yaw = 10.0, 1.0, math.pi / 2  # it heads for positive y
+    assert car_node.friction_at(patches, body, 2.0, 0.5, 1.0) == 0.3
+    assert car_node.friction_at(patches, body, 0.5, 2.0, 1.0) == 1.0
 
 
 def test_torque_that_is_asked_for_drives_the_car_and_every_sensor_says_so() -> None:

@@ -1,12 +1,10 @@
-"""The body against coast-down figures, the bicycle model and static equilibrium."""
+"""The body against coast-down figures and the bicycle model."""
 
 import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from plant_rig import COMPILED, GRAVITY, Rig, needs_compiler
+from plant_rig import GRAVITY, Rig, needs_compiler
 
 from bench.plant import body, car
 
@@ -30,32 +28,6 @@ def test_road_load_is_odd_and_fades_at_standstill():
     assert body.road_load(20.0, parameters) == pytest.approx(135.05 + 3.1851 * 20 + 0.43537 * 400, rel=1e-4)
     for speed in (0.01, 0.3, 30.0):
         assert body.road_load(-speed, parameters) == -body.road_load(speed, parameters)
-
-
-@settings(max_examples=200 if COMPILED else 30)
-@given(longitudinal=st.floats(-15, 15), lateral=st.floats(-15, 15), grade=st.floats(-0.3, 0.3), share=st.floats(0, 1))
-def test_vertical_forces_sum_to_the_weight_and_never_pull(longitudinal, lateral, grade, share):
-    rig = Rig()
-    parameters, state = rig.parameters.body[0], rig.state.body[0]
-    parameters.roll_stiffness_front = share
-    state.longitudinal_transfer, state.lateral_transfer = longitudinal, lateral
-    body.load_wheels(grade, 1.54, 1.555, parameters, state, rig.measured[0])
-    loads = [float(wheel.vertical_force[0]) for wheel in rig.wheels]
-    assert sum(loads) == pytest.approx(parameters.mass * GRAVITY * math.cos(grade), rel=1e-12)
-    assert min(loads) >= 0.0
-
-
-def test_load_moves_to_the_rear_in_acceleration_and_to_the_right_in_a_left_turn():
-    rig = Rig()
-    state, parameters = rig.state.body[0], rig.parameters.body[0]
-    state.longitudinal_transfer, state.lateral_transfer = 3.0, 4.0
-    body.load_wheels(0.0, 1.54, 1.555, parameters, state, rig.measured[0])
-    front_left, front_right, rear_left, rear_right = (float(wheel.vertical_force[0]) for wheel in rig.wheels)
-    moment = parameters.mass * parameters.centre_height
-    static_rear = parameters.mass * GRAVITY * 0.44
-    assert rear_left + rear_right == pytest.approx(static_rear + moment * 3.0 / 2.7)
-    rolling = 0.5 * (front_right - front_left) * 1.54 + 0.5 * (rear_right - rear_left) * 1.555
-    assert rolling == pytest.approx(moment * 4.0)
 
 
 def test_front_wheels_follow_ackermann_within_a_hundredth_of_a_radian_and_the_rack_ends():
@@ -100,7 +72,7 @@ def test_hard_cornering_ends_in_understeer_at_the_limit_of_friction():
     rig = Rig(speed=25.0)
     rig.demands.steering_wheel_angle = 3.0
     rig.demands.front.motor_torque = 60.0
-    rig.run(4.0)
+    rig.run(6.0)
     assert 6.5 < rig.measured.body.lateral_acceleration[0] < 1.05 * GRAVITY
     assert rig.measured.front.left.friction_used[0] > 0.95 > rig.measured.rear.left.friction_used[0]
 

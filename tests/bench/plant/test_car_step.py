@@ -8,6 +8,7 @@ import pytest
 from plant_rig import COMPILED, GRAVITY, Rig, needs_compiler
 
 from bench.plant import car
+from bench.plant.ride import sprung_masses
 from firmware_model.kernel.records import locate
 
 LEAF_PLUS_LAUNCH = 1430.0  # [Nm/s] fastest rise of the torque request on CAN
@@ -29,24 +30,28 @@ def account(steps, dt, demands, road, state, parameters, measured, energy):
 
 @numba.njit(error_model="numpy")
 def launch(target_slip, demands, road, state, parameters, measured):
-    """Time [s] to 100 km/h: a ramp of torque, held below the pack's limit and the wheels' best slip."""
+    """Time [s] to 100 km/h: a ramp of torque, held below the pack's limit and the wheels' best slip.
+
+    Slip is held slowly, so that the half shafts are left alone.
+    """
     torque = 0.0
     share = 1.0
+    grip = np.ones(2)
     while state.body.longitudinal_speed < 100.0 / 3.6 and state.time < 20.0:
         torque = min(torque + LEAF_PLUS_LAUNCH * 1e-3, 340.0)
         share = min(1.0, share - 1e-7 * (measured.battery.power - measured.battery.discharge_limit))
-        for axle, its in ((demands.front, measured.front), (demands.rear, measured.rear)):
-            spinning = max(its.left.slip, its.right.slip) - target_slip
-            axle.motor_torque = torque * share * (1.0 - 8.0 * spinning if spinning > 0.0 else 1.0)
+        grip[0] = min(grip[0] + 0.01 * (target_slip - 0.5 * (measured.front.left.slip + measured.front.right.slip)), 1.0)
+        grip[1] = min(grip[1] + 0.01 * (target_slip - 0.5 * (measured.rear.left.slip + measured.rear.right.slip)), 1.0)
+        demands.front.motor_torque, demands.rear.motor_torque = torque * share * grip[0], torque * share * grip[1]
         car.step(1e-3, demands, road, state, parameters, measured)
     return state.time
 
 
 @numba.njit(error_model="numpy")
 def torment(seconds, dt, plan, demands, road, state, parameters, measured):
-    """Every half second other demands and another road; the worst friction use and the worst sum of loads over weight."""
-    used = 0.0
-    sums = 1.0
+    """Every half second other demands and another road; worst friction use, worst lift [N] against Newton's law, worst angle."""
+    used = worst = angle = 0.0
+    m_f, m_r = sprung_masses(parameters)
     for i in range(round(seconds / dt)):
         row = plan[int(i * dt / 0.5)]
         demands.front.motor_torque, demands.rear.motor_torque, demands.steering_wheel_angle = row[0], row[1], row[2]
@@ -55,15 +60,15 @@ def torment(seconds, dt, plan, demands, road, state, parameters, measured):
         for wheel in range(4):
             road.friction[wheel] = row[7 + wheel]
         road.grade = row[11]
+        rate = state.ride.heave_rate
         car.step(dt, demands, road, state, parameters, measured)
-        load = 0.0
+        load = -(m_f + m_r) * (state.ride.heave_rate - rate) / dt
         for wheel in (measured.front.left, measured.front.right, measured.rear.left, measured.rear.right):
             used = max(used, math.hypot(wheel.longitudinal_force, wheel.lateral_force) / wheel.friction_limit)
             load += wheel.vertical_force
-        share = load / (parameters.body.mass * GRAVITY * math.cos(road.grade))
-        if abs(share - 1.0) > abs(sums - 1.0):
-            sums = share
-    return used, sums
+        worst = max(worst, abs(load - parameters.body.mass * GRAVITY * math.cos(road.grade)))
+        angle = max(angle, abs(measured.ride.pitch), abs(measured.ride.roll))
+    return used, worst, angle
 
 
 def kinetic_energy(rig):
@@ -72,7 +77,8 @@ def kinetic_energy(rig):
     energy += 0.5 * parameters.body.yaw_inertia[0] * body.yaw_rate**2
     for axle, state in ((parameters.front[0], rig.state.front[0]), (parameters.rear[0], rig.state.rear[0])):
         energy += 0.5 * axle.wheel_inertia * (state.left.speed**2 + state.right.speed**2)
-        energy += 0.125 * axle.motor.rotor_inertia * (axle.gear_ratio * (state.left.speed + state.right.speed)) ** 2
+        energy += 0.5 * axle.motor.rotor_inertia * state.motor.speed**2
+        energy += 0.5 * axle.shaft_stiffness * max(abs(state.twist) - 0.5 * axle.backlash, 0.0) ** 2
     return energy
 
 
@@ -132,10 +138,11 @@ def test_no_manoeuvre_breaks_the_laws_of_friction_and_weight(vehicle, dt):
         surfaces = chance.choice([0.0, 0.05, 0.3, 1.0, 1.2], (rows, 4))
         plan = np.column_stack([torques, chance.uniform(-10, 10, rows), brakes, surfaces, chance.uniform(-0.2, 0.2, rows)])
         rig = Rig(vehicle, speed)
-        used, sums = torment(10.0, dt, plan, *rig.records)
+        used, worst, angle = torment(10.0, dt, plan, *rig.records)
         assert rig.is_finite()
         assert used <= 1.0 + 1e-9
-        assert sums == pytest.approx(1.0, abs=1e-12)
+        assert worst < 1e-6
+        assert angle < 0.3
 
 
 @needs_compiler
@@ -187,13 +194,13 @@ def test_front_wheels_that_spin_on_ice_stay_finite_and_recover_on_tarmac():
 @needs_compiler
 @pytest.mark.parametrize(("vehicle", "quickest", "slowest"), [("leaf_plus", 6.9, 7.15), ("leaf_twin_motor", 4.2, 4.8)])
 def test_acceleration_to_100_kmh(vehicle, quickest, slowest):
-    assert quickest < launch(0.08, *Rig(vehicle).records) < slowest
+    assert quickest < launch(0.11, *Rig(vehicle).records) < slowest
 
 
 @needs_compiler
 def test_twin_motor_car_has_its_published_power_within_its_battery_limit():
     rig = Rig("leaf_twin_motor")
-    launch(0.08, *rig.records)
+    launch(0.11, *rig.records)
     assert rig.measured.battery.power[0] <= 1.01 * 243e3
     shafts = rig.measured.front.motor.mechanical_power[0] + rig.measured.rear.motor.mechanical_power[0]
     assert shafts == pytest.approx(227e3, rel=0.015)
@@ -212,7 +219,8 @@ def test_measurements_agree_with_each_other():
     assert measured.battery.voltage == measured.front.motor.dc_voltage == measured.rear.motor.dc_voltage
     assert measured.front.axle_torque == pytest.approx(8.193 * measured.front.motor.torque)
     mean = 0.5 * (measured.front.left.speed + measured.front.right.speed)
-    assert measured.front.motor.speed == pytest.approx(8.193 * mean)
+    assert measured.front.motor.speed == pytest.approx(8.193 * mean, rel=0.1)  # the half shafts shudder
+    assert measured.front.half_shaft_torque == pytest.approx(10e3 * (measured.front.twist - 0.006), abs=60.0)  # and its damper
     assert measured.body.distance == pytest.approx(measured.body.x, rel=1e-3)
 
 
@@ -251,3 +259,24 @@ def test_placed_car_rolls_on():
     rig.run(0.05)
     assert rig.speed == pytest.approx(20.0 - 0.05 * 0.2, abs=5e-3)
     assert abs(rig.measured.front.left.slip[0]) < 1e-3
+
+
+@needs_compiler
+def test_a_torque_step_makes_the_driveline_shudder_alike_at_every_step():
+    traces = []
+    for dt in (1e-4, 1e-3):
+        rig = Rig("leaf_twin_motor", speed=5.0)
+        rig.run(2.0, dt)
+        rig.demands.front.motor_torque = 100.0
+        trace = []
+        for _ in range(100):
+            rig.run(5e-3, dt)
+            trace.append((rig.measured.front.half_shaft_torque[0], rig.measured.ride.pitch[0], rig.speed))
+        traces.append(np.array(trace))
+    fine, coarse = traces
+    assert fine[:, 0].max() > 1.3 * 819.3  # it overshoots
+    turns = 5e-3 * np.flatnonzero(np.diff(np.sign(fine[:, 0] - fine[-20:, 0].mean())))
+    assert 7.0 < 0.5 / np.diff(turns[:7]).mean() < 12.0  # [Hz]
+    assert coarse[:, 0] == pytest.approx(fine[:, 0], abs=0.05 * fine[:, 0].max())
+    assert coarse[:, 1] == pytest.approx(fine[:, 1], abs=0.01 * np.abs(fine[:, 1]).max())
+    assert coarse[:, 2] == pytest.approx(fine[:, 2], rel=1e-3)

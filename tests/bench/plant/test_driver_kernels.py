@@ -19,7 +19,7 @@ def drive(dt, targets, path, hands, habits, demands, road, state, parameters, me
         motion = state.body
         rise = (targets[min(i + 1, len(targets) - 1)] - targets[i]) / dt
         driver.follow_speed(dt, targets[i], rise, motion.longitudinal_speed, habits, hands)
-        driver.follow_path(dt, motion.x, motion.y, motion.yaw, motion.longitudinal_speed, path, habits, hands)
+        driver.follow_path(dt, measured.body, path, habits, hands)
         available = min(340.0, 165e3 / max(measured.front.motor.speed, 1.0))
         lift = LIFT_TORQUE if motion.longitudinal_speed > 1.0 else 0.0
         demands.front.motor_torque = hands.accelerator * (available + lift) - lift
@@ -59,7 +59,10 @@ def test_driver_learns_the_car():
     driver.acquaint(rig.parameters[0], habits[0])
     assert habits.full_acceleration[0] == pytest.approx(2 * 340 * 8.193 / 0.3108 / 1880)
     assert habits.full_specific_power[0] == pytest.approx(243e3 / 1880)
-    assert habits.understeer_gradient[0] == car.understeer_gradient(rig.parameters[0]) > 0.0
+    stiffnesses = habits.front_stiffness[0], habits.rear_stiffness[0]
+    assert stiffnesses == car.axle_stiffnesses(rig.parameters[0])
+    assert stiffnesses[0] < stiffnesses[1]
+    assert (habits.mass[0], habits.yaw_inertia[0], habits.front_axle_distance[0]) == (1880.0, 3150.0, 1.296)
     assert (habits.wheelbase[0], habits.steering_ratio[0]) == (2.7, 17.0)
 
 
@@ -122,10 +125,12 @@ def test_pedals_and_steering_wheel_move_no_faster_than_their_rates():
     steps = 60 if COMPILED else 15
     habits, hands = driver.DriverParameters.new(), driver.DriverState.new()
     path = np.array([[0.0, 0.0], [1.0, 5.0], [2.0, 20.0]])
+    motion = car.Measurements.new()[0].body
+    motion.longitudinal_speed = 20.0
     for _ in range(steps):
         before = hands.copy()
         driver.follow_speed(1e-3, 30.0, 0.0, 0.0, habits[0], hands[0])
-        driver.follow_path(1e-3, 0.0, 0.0, 0.0, 20.0, path, habits[0], hands[0])
+        driver.follow_path(1e-3, motion, path, habits[0], hands[0])
         assert abs(hands.accelerator - before.accelerator) <= 4.0e-3 + 1e-12
         assert abs(hands.steering_wheel_angle - before.steering_wheel_angle) <= 14.0e-3 + 1e-12
     for _ in range(steps):
@@ -165,3 +170,11 @@ def test_path_goes_straight_on_beyond_its_end_and_is_never_walked_back():
     assert driver.preview(5.0, 8.0, path, 0) == pytest.approx((10.0 + 3.0 / math.sqrt(2.0), 3.0 / math.sqrt(2.0)))
     driver.locate(0.0, 0.0, path, hands[0])
     assert hands.segment[0] == 1
+
+
+def test_understeer_gradient_is_that_of_the_axles_stiffnesses():
+    parameters = Rig("leaf_twin_motor").parameters[0]
+    c_f, c_r = car.axle_stiffnesses(parameters)
+    expected = 1880.0 / 2.7 * ((2.7 - 1.296) / c_f - 1.296 / c_r)
+    assert car.understeer_gradient(parameters) == pytest.approx(expected, rel=1e-12)
+    assert 0.002 < expected < 0.006

@@ -36,7 +36,7 @@ def make_drive(network: Network) -> MakeDrive:
 
     def make(seconds: float = 4.0, scenario: str = "launch", begins: bool = True) -> DriveResult:
         vehicle, manoeuvre = load_vehicle("leaf_twin_motor"), load_scenario(scenario)
-        samples = make_samples(network, (manoeuvre.stimulus, manoeuvre.path), seconds)
+        samples = make_samples(network, (manoeuvre.stimulus, manoeuvre.path, manoeuvre.road), seconds)
         if not begins:
             samples = samples[samples["time"] < READY_AT]
         rows = [Row("distance", 50.0, "m"), bounded("peak battery power", 120.0, "kW", maximum=243.0)]
@@ -102,6 +102,9 @@ def control(samples: Any, time: Any) -> None:
     measurements["front"]["motor_torque_wanted"] = 200.0
     measurements["front"]["axle_torque"] = 1500.0
     measurements["rear"]["axle_torque"] = 1800.0
+    measurements["yaw_control"]["yaw_moment"] = 3000.0
+    measurements["allocation"]["moment_missing"] = 500.0
+    measurements["allocation"]["front_share"] = 0.4
     limiter = measurements["discharge_limiter"]
     limiter["discharge_limit"] = 150e3
     limiter["charge_limit"] = 40e3

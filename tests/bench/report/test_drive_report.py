@@ -67,6 +67,16 @@ def test_wanted_axle_torque_is_motor_torque_times_gear_ratio(drive: DriveResult)
     assert value_at(curve(figure, "rear, delivered"), 1.0) == 1800.0
 
 
+def test_the_allocated_yaw_moment_is_the_wanted_one_less_what_is_missing(drive: DriveResult) -> None:
+    figure = section(drive, "Handling").figure
+    assert value_at(curve(figure, "wanted"), 1.0) == 3000.0
+    assert value_at(curve(figure, "allocated"), 1.0) == 2500.0
+
+
+def test_the_front_share_is_in_percent(drive: DriveResult) -> None:
+    assert value_at(curve(section(drive, "Torque").figure, "front share"), 1.0) == pytest.approx(40.0)
+
+
 def test_power_beyond_a_limit_is_shaded_and_only_that(drive: DriveResult) -> None:
     figure = section(drive, "Power and its limits").figure
     shades = [trace for trace in figure.data if trace.fill == "tonexty"]
@@ -101,7 +111,7 @@ def test_a_fault_has_a_strip_only_if_it_was_active_since_ready(drive: DriveResul
 def test_the_path_is_drawn_with_equal_scales_beside_the_wanted_one(make_drive: Any) -> None:
     figure = section(make_drive(scenario="double_lane_change"), "Path").figure
     assert figure.layout.yaxis.scaleanchor == "x"
-    assert max(curve(figure, "wanted").y) == pytest.approx(3.65)
+    assert max(curve(figure, "wanted").y) == pytest.approx(3.5)
     driven = curve(figure, "driven")
     assert driven.x[0] == pytest.approx(0.0, abs=0.01)
     assert driven.customdata[-1] == pytest.approx(4.0)

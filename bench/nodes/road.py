@@ -1,0 +1,29 @@
+"""What the road is where: rectangular patches, each with a friction or a grade of its own, over the road of the stimulus.
+
+Later patches lie over earlier ones. A patch that leaves something open (NaN) leaves what is below it.
+"""
+
+import math
+
+from firmware_model.kernel import kernel
+
+# Columns of the table, float64 (n, COLUMNS). Lengths from where the scenario begins, x forward, y left.
+(
+    X_FROM,  # [m]
+    X_TO,  # [m]
+    Y_FROM,  # [m]
+    Y_TO,  # [m]
+    FRICTION,  # [1]
+    GRADE,  # [rad] positive uphill
+) = range(6)
+COLUMNS = 6
+
+
+@kernel
+def value_at(patches, x, y, column, below):
+    """Value of ``column`` at ``x``, ``y`` [m]; ``below`` where no patch has one."""
+    for row in range(len(patches) - 1, -1, -1):
+        inside = patches[row, X_FROM] <= x < patches[row, X_TO] and patches[row, Y_FROM] <= y < patches[row, Y_TO]
+        if inside and not math.isnan(patches[row, column]):
+            return patches[row, column]
+    return below

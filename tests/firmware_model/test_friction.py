@@ -1,0 +1,196 @@
+from math import exp, hypot, inf, sqrt
+
+import numpy as np
+import pytest
+from controller_rig import Rig
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from firmware_model.friction import estimate, of_wheel
+from firmware_model.kernel.math import GRAVITY
+
+DT = 0.01
+LOWEST, HIGHEST, RECOVERY = 0.08, 1.2, 0.15
+RADIUS = 0.3108
+FRONT_LEFT, FRONT_RIGHT, REAR_LEFT, REAR_RIGHT = range(4)
+FRONT_STIFFNESS, REAR_STIFFNESS = 115e3, 155e3
+
+
+class Road(Rig):
+    """The friction estimate alone, on tyres that are loaded, turned and slipped as a test wants."""
+
+    def __init__(self, start=HIGHEST, speed=20.0):
+        super().__init__()
+        self.speed = speed
+        self.state.inputs.motion_trusted = 1
+        self.state.friction.left = self.state.friction.right = start
+        self.state.tyre_load.vertical_force[:] = (4800.0, 4800.0, 4400.0, 4400.0)
+
+    def load(self, front):
+        return float(self.state.tyre_load.vertical_force[slice(0, 2) if front else slice(2, 4)].sum())
+
+    def corner(self, mu, front_angle, rear_angle):
+        """Slip angles [rad], and the forces of saturating tyres at them; the accelerometer agrees."""
+        angles, load = self.state.sideslip, self.state.tyre_load
+        angles.front_angle, angles.rear_angle = front_angle, rear_angle
+        load.front_lateral_force = saturating(FRONT_STIFFNESS * front_angle, mu * self.load(True))
+        load.rear_lateral_force = saturating(REAR_STIFFNESS * rear_angle, mu * self.load(False))
+        load.lateral_acceleration = (load.front_lateral_force + load.rear_lateral_force) / 1875.0
+
+    def spin(self, axle, wheel, road_torque, brake=0.0, slip=2.0):
+        """Slip control holds an axle from which the road takes a torque [Nm]; one of its wheels slips [m/s]."""
+        slips = self.state.wheel_slip
+        held, spinning = getattr(slips, axle), getattr(slips, f"{axle}_{wheel}")
+        held.active, held.target = 1, 1.0
+        getattr(self.state.driveline, axle).road_torque = road_torque
+        spinning.slip, spinning.torque = slip, brake
+
+    def estimate(self, seconds=DT, dt=DT):
+        for _ in range(round(seconds / dt)):
+            mean = estimate(dt, self.state.inputs, self.speed, self.state, self.calibration)
+        return mean
+
+    @property
+    def sides(self):
+        return float(self.state.friction.left), float(self.state.friction.right)
+
+
+def saturating(linear, limit):
+    return linear / sqrt(1.0 + (linear / limit) ** 2)
+
+
+@given(st.floats(0.1, 0.9), st.floats(0.8, 6.0), st.sampled_from([1.0, -1.0]))
+def test_a_curve_at_the_limit_shows_the_friction(mu, beyond, side):
+    """``beyond``: what the stiffness promises, over what the road can give."""
+    rig = Road()
+    assume(mu * beyond > 0.61)  # else too little is promised for a judgement
+    rig.corner(mu, side * beyond * mu * rig.load(True) / FRONT_STIFFNESS, side * beyond * mu * rig.load(False) / REAR_STIFFNESS)
+    assert rig.estimate(1.0) == pytest.approx(mu, rel=1e-3)
+    assert rig.sides == pytest.approx((mu, mu), rel=1e-3)
+
+
+def test_the_weaker_axle_tells():
+    """A front axle that slides beside a rear one that grips: understeer."""
+    rig = Road()
+    rig.corner(0.4, 3.0 * 0.4 * rig.load(True) / FRONT_STIFFNESS, 0.005)
+    assert rig.estimate(1.0) == pytest.approx(0.4, rel=1e-3)
+    rig = Road()
+    rig.corner(0.4, 0.005, 3.0 * 0.4 * rig.load(False) / REAR_STIFFNESS)
+    assert rig.estimate(1.0) == pytest.approx(0.4, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("angle", "speed"),
+    [(0.02, 20.0), (0.3, 7.9)],  # the tyres still do what they promise; slow, where angles are uncertain
+    ids=["grip", "slow"],
+)
+def test_a_curve_below_the_limit_shows_nothing(angle, speed):
+    rig = Road(start=0.9, speed=speed)
+    rig.corner(0.8, angle, angle)
+    assert rig.estimate() == pytest.approx(0.9 + RECOVERY * DT)
+
+
+def test_a_force_against_the_slip_angle_shows_nothing():
+    rig = Road(start=0.9)
+    rig.corner(0.3, 0.2, 0.2)
+    rig.state.tyre_load.front_lateral_force *= -1.0
+    rig.state.tyre_load.rear_lateral_force *= -1.0
+    assert rig.estimate() == pytest.approx(0.9 + RECOVERY * DT)
+
+
+@pytest.mark.parametrize(
+    ("axle", "wheel", "index"), [("front", "left", 0), ("front", "right", 1), ("rear", "left", 2), ("rear", "right", 3)]
+)
+@pytest.mark.parametrize("direction", [1.0, -1.0])
+def test_a_wheel_that_slips_shows_the_friction_of_its_side(axle, wheel, index, direction):
+    """The differential is open: the road takes half of the axle's torque from each wheel, whatever the other one could do."""
+    rig = Road()
+    rig.spin(axle, wheel, direction * 2.0 * 600.0, slip=direction * 2.0)
+    rig.state.tyre_load.lateral_force[index] = 500.0
+    rig.estimate(1.0)
+    shown = hypot(600.0 / RADIUS, 500.0) / rig.state.tyre_load.vertical_force[index]
+    left = wheel == "left"
+    assert rig.sides[0 if left else 1] == pytest.approx(shown, rel=1e-3)
+    assert rig.sides[1 if left else 0] == HIGHEST
+
+
+def test_what_the_brake_holds_is_not_the_road_s():
+    rig = Road()
+    rig.spin("front", "left", 1600.0, brake=500.0)
+    rig.estimate(1.0)
+    assert rig.sides[0] == pytest.approx((800.0 - 500.0) / RADIUS / 4800.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("change", ["not held", "little slip", "lifted"])
+def test_a_wheel_that_does_not_slip_itself_shows_nothing(change):
+    rig = Road(start=0.9)
+    rig.spin("front", "left", 300.0)
+    if change == "not held":
+        rig.state.wheel_slip.front.active = 0
+    elif change == "little slip":
+        rig.state.wheel_slip.front_left.slip = 0.7
+    else:
+        rig.state.tyre_load.vertical_force[FRONT_LEFT] = 0.0
+    assert rig.estimate() == pytest.approx(0.9 + RECOVERY * DT)
+
+
+@pytest.mark.parametrize(("forward", "across"), [(6.0, 0.0), (0.0, -6.0), (-4.0, 5.0)])
+def test_what_the_tyres_carry_is_there_at_once(forward, across):
+    rig = Road(start=0.3)
+    rig.state.tyre_load.longitudinal_acceleration, rig.state.tyre_load.lateral_acceleration = forward, across
+    assert rig.estimate() == pytest.approx(hypot(forward, across) / GRAVITY)
+    rig.state.inputs.motion_trusted = 0
+    rig.state.friction.left = rig.state.friction.right = 0.3
+    assert rig.estimate() == pytest.approx(0.3 + RECOVERY * DT)
+
+
+def test_on_a_split_road_what_is_carried_is_the_mean_of_both_sides():
+    rig = Road()
+    rig.state.friction.left, rig.state.friction.right = 0.1, 0.5
+    rig.state.tyre_load.longitudinal_acceleration = 0.5 * GRAVITY
+    assert rig.estimate() == pytest.approx(0.5)
+    assert rig.sides == pytest.approx((0.3, 0.7))
+
+
+@pytest.mark.parametrize("dt", [0.01, 0.001])
+def test_the_estimate_falls_quickly_and_comes_back_slowly_at_any_raster(dt):
+    rig = Road(start=1.0)
+    rig.spin("front", "left", 2.0 * 0.3 * 4800.0 * RADIUS)
+    rig.estimate(0.06, dt)
+    assert rig.sides[0] == pytest.approx(0.3 + 0.7 * exp(-1.0), abs=0.03)
+    rig.state.wheel_slip.front.active = 0
+    before = rig.sides[0]
+    rig.estimate(1.0, dt)
+    assert rig.sides[0] == pytest.approx(before + RECOVERY)
+
+
+def test_a_wheel_has_the_friction_of_its_side():
+    rig = Road()
+    rig.state.friction.left, rig.state.friction.right = 0.2, 0.7
+    assert [of_wheel(wheel, rig.state.friction) for wheel in range(4)] == [0.2, 0.7, 0.2, 0.7]
+
+
+forces, torques = st.floats(-30e3, 30e3), st.floats(-6000, 6000)
+
+
+@given(
+    st.floats(-10, 60), st.lists(st.just(0.0) | st.floats(1.0, 12e3), min_size=4, max_size=4),
+    st.lists(forces, min_size=6, max_size=6),
+    st.lists(st.floats(-1, 1), min_size=2, max_size=2), st.lists(torques, min_size=4, max_size=4),
+    st.lists(st.floats(-40, 40), min_size=6, max_size=6),
+)  # fmt: skip
+def test_whatever_is_shown_the_estimate_stays_in_its_range(speed, vertical, lateral, angles, torque, rest):
+    rig = Road(speed=speed)
+    state = rig.state
+    state.tyre_load.vertical_force[:], state.tyre_load.lateral_force[:] = vertical, lateral[:4]
+    state.tyre_load.front_lateral_force, state.tyre_load.rear_lateral_force = lateral[4:]
+    state.sideslip.front_angle, state.sideslip.rear_angle = angles
+    state.tyre_load.longitudinal_acceleration, state.tyre_load.lateral_acceleration = rest[:2]
+    for k, (axle, wheel) in enumerate((("front", "left"), ("front", "right"), ("rear", "left"), ("rear", "right"))):
+        rig.spin(axle, wheel, torque[k], abs(torque[3 - k]), rest[2 + k])
+    for _ in range(3):
+        rig.estimate()
+        assert np.isfinite(rig.sides).all()
+        assert min(rig.sides) >= LOWEST
+        assert max(rig.sides) <= HIGHEST
+    assert inf > rig.estimate() >= LOWEST
