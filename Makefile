@@ -1,8 +1,7 @@
 # Two commands do everything on a machine that has Python 3.11 or newer with venv:
 #   make drive   environment, install, and the main job: the twin-motor LEAF drives over CAN; report in out/drive
-#   make test    environment, install with the test extras, all tests
-# Two take longer:
-#   make coverage   the line coverage of the kernels, which run as plain Python for it: a quarter of an hour
+#   make test    environment, install with the test extras, all tests, and the line coverage of the kernels
+# One takes hours:
 #   make mutation   what the tests of the protecting laws miss (docs/mutation.md); one law: make mutation LAWS=torque_path
 PYTHON ?= python3
 VENV   ?= .venv
@@ -10,7 +9,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help drive test coverage mutation lint constraints clean
+.PHONY: help drive test compiled-tests coverage mutation lint constraints clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -18,12 +17,18 @@ help:
 drive: $(VENV)/installed-report
 	$(BIN)/e4hil drive --out out/drive
 
+# Both at the same time, on two cores.
 test: $(VENV)/installed-test
+	$(MAKE) --no-print-directory --jobs=2 compiled-tests coverage
+
+compiled-tests: $(VENV)/installed-test
 	$(BIN)/python -m pytest
 
-# Numba's compiled code is invisible to coverage; the same kernels run once more as plain Python: a quarter of an hour.
+# Numba's compiled code is invisible to coverage; the same kernels run once more as plain Python, quietly.
 coverage: $(VENV)/installed-test
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q -p no:cacheprovider $(PLAIN_PYTHON_TESTS)
+	@mkdir -p out
+	@NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q -p no:cacheprovider $(PLAIN_PYTHON_TESTS) > out/plain-python-tests.txt 2>&1 \
+		|| (cat out/plain-python-tests.txt; false)
 	$(BIN)/python -m coverage report
 
 PLAIN_PYTHON_TESTS = tests/firmware_model tests/bench/plant tests/bench/nodes

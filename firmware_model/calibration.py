@@ -333,9 +333,10 @@ class Allocation:
 
 @record
 class Driveline:
-    """What the wheels do behind the half shafts."""
+    """What the road takes from axles and wheels."""
 
-    time_constant = value("s", 0.03, 0.0, 1.0, "lag of the observed acceleration and road torque")
+    axle_time_constant = value("s", 0.03, 0.0, 1.0, "lag of acceleration and road torque observed of an axle")
+    wheel_time_constant = value("s", 0.01, 0.0, 1.0, "the same of a wheel, whose frames are twice as far apart")
     frame_age_max = value("s", 0.1, 0.02, 1.0, "time between two frames after which acceleration is not formed of them")
 
 
@@ -393,8 +394,6 @@ class WheelSlip:
     brake_torque_max = value("Nm", 3500.0, 0.0, 20e3, "highest friction torque of one wheel")
     # Below what the torque monitor tolerates for a spinning axle
     opposite_torque_max = value("Nm", 0.0, 0.0, 1000.0, "motor torque that may brake a spinning axle against the driver's wish")
-    observer_time_constant = value("s", 0.01, 0.0, 1.0, "lag of the observed road torque")
-    frame_age_max = value("s", 0.1, 0.02, 1.0, "time between two frames after which acceleration is not formed of them")
 
 
 @record

@@ -79,7 +79,8 @@ def _shown_by_cornering(speed: float, state: Any, calibration: Any) -> float:
 def _shown_by_pair(force: float, linear: float, vertical: float, c: Any) -> float:
     """Friction [1] that a tyre pair shows whose stiffness would give ``linear`` [N] and which gives ``force`` [N]."""
     f, promised = abs(force), abs(linear)
-    if force * linear <= 0.0 or promised < c.cornering_force_share * vertical or f > c.linear_share * promised:
+    loaded = vertical > 0.0 and promised >= c.cornering_force_share * vertical
+    if not loaded or force * linear <= 0.0 or f > c.linear_share * promised:
         return c.maximum
     return f * promised / (sqrt(promised * promised - f * f) * vertical)
 

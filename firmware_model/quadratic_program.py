@@ -10,7 +10,7 @@ the iteration bound is the best one for the worst of its constraints.
 H^-1 = J J'; the first q columns of J span the normals of the active constraints: J' N = (R, 0)'.
 """
 
-from math import sqrt
+from math import nan, sqrt
 from typing import Any
 
 from firmware_model.kernel import integer, kernel, real, record
@@ -51,10 +51,16 @@ class QuadraticProgram:
 
 @kernel
 def solve(p: Any) -> bool:
-    """Solve the problem in ``p`` (QuadraticProgram); false if its constraints contradict each other or the bound was met."""
-    _factorise(p)
-    q = 0
+    """Solve the problem in ``p`` (QuadraticProgram); false if its constraints contradict each other or the bound was met.
+
+    False, too, and a solution that is not a number, if H is not positive definite: then there is none.
+    """
     p.iterations = 0
+    if not _factorise(p):
+        for i in range(VARIABLES):
+            p.x[i] = nan
+        return False
+    q = 0
     while p.iterations < ITERATIONS_MAX:
         k, side, excess = _most_violated(p)
         if k == FREE:
@@ -67,14 +73,16 @@ def solve(p: Any) -> bool:
 
 
 @kernel
-def _factorise(p: Any) -> None:
-    """L of H = L L', J = L'^-1, and the unconstrained minimum x = J J' g."""
+def _factorise(p: Any) -> bool:
+    """L of H = L L', J = L'^-1, and the unconstrained minimum x = J J' g; false if H is not positive definite."""
     h, factor, j = p.hessian, p.factor, p.j
     for i in range(VARIABLES):
         for k in range(i + 1):
             total = h[i, k]
             for m in range(k):
                 total -= factor[i, m] * factor[k, m]
+            if i == k and not total > 0.0:
+                return False
             factor[i, k] = sqrt(total) if i == k else total / factor[k, k]
     # Column k of J solves L' column = unit vector k, upwards from row k.
     for k in range(VARIABLES):
@@ -96,6 +104,7 @@ def _factorise(p: Any) -> None:
         for k in range(i, VARIABLES):
             total += j[i, k] * p.d[k]
         p.x[i] = total
+    return True
 
 
 @kernel

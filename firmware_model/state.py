@@ -190,23 +190,23 @@ class AllocationState:
 
 
 @record
-class DrivelineState:
-    """Observer of one axle's driveline, all at the axle."""
+class ShaftState:
+    """What is known of a shaft, an axle's or a wheel's, from the last frame that told of it."""
 
-    received = integer("count of the frames that tell the motor's speed")
+    received = integer("count of the frames that tell its speed")
     age = real("s", "time since the last of them")
-    wheel_speed = real("rad/s", "speed of the wheels in that frame")
-    torque = real("Nm", "torque of the motor in that frame")
-    acceleration = real("rad/s2", "rate of change of the wheels' speed")
-    road_torque = real("Nm", "torque that road and brakes take")
+    speed = real("rad/s", "speed in that frame")
+    torque = real("Nm", "torque on it then")
+    acceleration = real("rad/s2", "rate of change of the speed")
+    road_torque = real("Nm", "torque that the road takes")
 
 
 @record
 class DrivelineStates:
     """Observers of both axles."""
 
-    front = DrivelineState
-    rear = DrivelineState
+    front = ShaftState
+    rear = ShaftState
 
 
 @record
@@ -248,12 +248,7 @@ class AxleSlipState:
 class BrakeSlipState:
     """Slip control of one wheel through its brake."""
 
-    received = integer("count of the frames that tell its speed")
-    age = real("s", "time since the last of them")
-    speed = real("rad/s", "speed of rotation in that frame")
-    net_torque = real("Nm", "torque of motor and brake then")
-    acceleration = real("rad/s2", "rate of change of that speed")
-    road_torque = real("Nm", "torque that the road takes")
+    shaft = ShaftState
     slip = real("m/s", "circumferential speed minus speed over ground")
     torque = real("Nm", "torque that the brake is reckoned to have reached")
     lowest = real("Nm", "lowest brake torque: a wheel that spins is held by it")

@@ -1,46 +1,40 @@
 """Wheel slip: the window of motor torque, and of brake torque, in which wheels neither spin nor lock.
 
-A shaft of inertia J is turned by its actuator and held by the road. What the road takes of a wheel follows from two frames,
-
-    T_road = T - J d(omega)/dt,
-
-what it takes of an axle from :mod:`driveline`; so do slip and its rate. An actuator with lag tau would leave a slip of
-s + tau ds/dt behind if it stopped acting now; it is told to take that back to the target s_t within T_c:
+A shaft of inertia J is turned by its actuator and held by the road, which takes T_road from it (:mod:`driveline`). An actuator
+with lag tau would leave a slip of s + tau ds/dt behind if it stopped acting now; it is told to take that back to the target s_t
+within T_c:
 
     T_upper = T_road + J (a_x / r + (s_t - s - tau ds/dt) / (r T_c))        and T_lower with -s_t
 
-The closed loop has the poles -1/tau and -1/T_c whatever the road does, without an integrator that winds up or a mode that is
-switched: driving, regeneration and reverse are one case, and a spinning wheel is braked where that is what it takes.
-Motors run at the base raster, each wheel's brake by the same law with vectoring.
+The closed loop has the poles -1/tau and -1/T_c whatever the road does, and no integrator that winds up; driving, regeneration
+and reverse are one case. The motor's window opens where slip is certain, for a motor swings on its half shafts without its wheels
+slipping, and never asks for more than was wanted. Motors run at the base raster, each wheel's brake, by the same law, at 10 ms.
 """
 
 from typing import Any
 
-from firmware_model import tyre_load
+from firmware_model import driveline, tyre_load
 from firmware_model.kernel import kernel
 from firmware_model.kernel.math import clamp, lag
 from firmware_model.signals import FRONT_LEFT, FRONT_RIGHT, REAR_LEFT, REAR_RIGHT
 
 
 @kernel
-def limit(
-    dt: float, torque: float, shafts: Any, sensed: float, motion: Any, state: Any, measurements: Any, axle: Any, c: Any
-) -> float:
-    """As much of the motor ``torque`` [Nm] as leaves the axle's slip at its target; one step of ``dt`` [s].
+def limit(torque: float, shaft: Any, sensed: float, motion: Any, state: Any, measurements: Any, axle: Any, c: Any) -> float:
+    """As much of the motor ``torque`` [Nm] as leaves the axle's slip at its target.
 
-    ``shafts`` (DrivelineState) tell what the motor does and its wheels do, ``sensed`` [m/s] is their mean speed by their own
-    slower sensors, without sign; ``motion`` (VehicleSpeedMeasurements) is the car's. ``state``, ``measurements`` and ``axle`` are
-    those of one axle.
+    ``shaft`` (ShaftState) tells what motor and wheels do; ``sensed`` [m/s] is the wheels' mean speed by their own slower sensors,
+    without sign; ``motion`` (VehicleSpeedMeasurements) is the car's. The rest belongs to the axle.
     """
-    state.slip = axle.wheel_radius * shafts.wheel_speed - motion.speed
+    state.slip = axle.wheel_radius * shaft.speed - motion.speed
     state.target = slip_target(motion.speed, state.target_share, c)
-    ahead = state.slip + c.motor_lag * (axle.wheel_radius * shafts.acceleration - motion.acceleration)
+    ahead = state.slip + c.motor_lag * (axle.wheel_radius * shaft.acceleration - motion.acceleration)
     taken = torque
     if c.enabled and axle.motor_present and (state.active or _begins(ahead, sensed, motion.speed, state, c)):
         lower, upper = _window(
-            ahead, state.target, shafts.road_torque, motion.acceleration, c.motor_time_constant, axle.wheel_radius, axle.inertia
+            ahead, state.target, shaft.road_torque, motion.acceleration, c.motor_time_constant, axle.wheel_radius, axle.inertia
         )
-        taken = _within_wish(torque, lower / axle.gear_ratio, upper / axle.gear_ratio, shafts.wheel_speed, state, c)
+        taken = _within_wish(torque, lower / axle.gear_ratio, upper / axle.gear_ratio, shaft.speed, state, c)
     state.active = taken != torque
     state.torque_lowest = taken if taken > torque else -axle.motor_torque_max
     state.torque_highest = taken if taken < torque else axle.motor_torque_max
@@ -101,33 +95,50 @@ def bound_brakes(dt: float, inputs: Any, wheels: Any, motion: Any, torques: Any,
 
     ``wheels`` (WheelInputs) tell by their counts which speeds are news, ``torques`` (TorquePathState) what the motors are told.
     """
-    front, rear, vehicle, c = calibration.front, calibration.rear, calibration.vehicle, calibration.wheel_slip
+    front, rear, vehicle = calibration.front, calibration.rear, calibration.vehicle
     direction = -1.0 if motion.speed < 0.0 else 1.0
     speed, acceleration = direction * motion.speed, direction * motion.acceleration
     turn = 0.5 * direction * inputs.yaw_rate if inputs.motion_trusted else 0.0
     drive = 0.5 * direction * front.gear_ratio * torques.front_torque
     news, spread = wheels.front_link.received, vehicle.front_track * turn
-    _bound_brake(dt, inputs.wheel_speed[FRONT_LEFT], speed - spread, drive, acceleration, news, state.front_left, front, c)
-    _bound_brake(dt, inputs.wheel_speed[FRONT_RIGHT], speed + spread, drive, acceleration, news, state.front_right, front, c)
+    _bound_brake(
+        dt, inputs.wheel_speed[FRONT_LEFT], speed - spread, drive, acceleration, news, state.front_left, front, calibration
+    )
+    _bound_brake(
+        dt, inputs.wheel_speed[FRONT_RIGHT], speed + spread, drive, acceleration, news, state.front_right, front, calibration
+    )
     drive = 0.5 * direction * rear.gear_ratio * torques.rear_torque
     news, spread = wheels.rear_link.received, vehicle.rear_track * turn
-    _bound_brake(dt, inputs.wheel_speed[REAR_LEFT], speed - spread, drive, acceleration, news, state.rear_left, rear, c)
-    _bound_brake(dt, inputs.wheel_speed[REAR_RIGHT], speed + spread, drive, acceleration, news, state.rear_right, rear, c)
+    _bound_brake(dt, inputs.wheel_speed[REAR_LEFT], speed - spread, drive, acceleration, news, state.rear_left, rear, calibration)
+    _bound_brake(
+        dt, inputs.wheel_speed[REAR_RIGHT], speed + spread, drive, acceleration, news, state.rear_right, rear, calibration
+    )
 
 
 @kernel
 def _bound_brake(
-    dt: float, speed: float, hub_speed: float, drive: float, acceleration: float, received: int, state: Any, axle: Any, c: Any
+    dt: float,
+    speed: float,
+    hub_speed: float,
+    drive: float,
+    acceleration: float,
+    received: int,
+    state: Any,
+    axle: Any,
+    calibration: Any,
 ) -> None:
     """Window of one brake at circumferential ``speed`` [m/s] and ``drive`` torque [Nm], both in the direction of travel."""
-    net = drive - state.torque
+    c = calibration.wheel_slip
     # Alone behind an open differential, a wheel turns the motor at half its speed.
     inertia = axle.wheel_inertia + 0.25 * axle.rotor_inertia
-    _observe(dt, speed / axle.wheel_radius, net, received, inertia, state, c)
+    shaft, watching = state.shaft, calibration.driveline
+    driveline.observe(
+        dt, speed / axle.wheel_radius, drive - state.torque, received, inertia, watching.wheel_time_constant, shaft, watching
+    )
     state.slip = speed - hub_speed
     target = c.brake_target_share * slip_target(hub_speed, 1.0, c)
-    ahead = state.slip + c.brake_lag * (axle.wheel_radius * state.acceleration - acceleration)
-    lower, upper = _window(ahead, target, state.road_torque, acceleration, c.brake_time_constant, axle.wheel_radius, inertia)
+    ahead = state.slip + c.brake_lag * (axle.wheel_radius * shaft.acceleration - acceleration)
+    lower, upper = _window(ahead, target, shaft.road_torque, acceleration, c.brake_time_constant, axle.wheel_radius, inertia)
     lowest = clamp(drive - upper, 0.0, c.brake_torque_max) if c.enabled and state.slip > target else 0.0
     highest = clamp(drive - lower, 0.0, c.brake_torque_max) if c.enabled and state.slip < -target else c.brake_torque_max
     # A window closes at once and opens slowly, for the wheel that was held has only just come back.
@@ -142,26 +153,6 @@ def expect_brakes(dt: float, outputs: Any, state: Any, c: Any) -> None:
     state.front_right.torque = lag(state.front_right.torque, outputs.front_right, c.brake_response, dt)
     state.rear_left.torque = lag(state.rear_left.torque, outputs.rear_left, c.brake_response, dt)
     state.rear_right.torque = lag(state.rear_right.torque, outputs.rear_right, c.brake_response, dt)
-
-
-@kernel
-def _observe(dt: float, speed: float, torque: float, received: int, inertia: float, state: Any, c: Any) -> None:
-    """Torque [Nm] that the road takes from a wheel at ``speed`` [rad/s] with ``torque`` [Nm], from one frame to the next."""
-    state.age += dt
-    if received == state.received:
-        return
-    if state.age < c.frame_age_max:
-        acceleration = (speed - state.speed) / state.age
-        road_torque = 0.5 * (torque + state.net_torque) - inertia * acceleration
-        state.acceleration = lag(state.acceleration, acceleration, c.observer_time_constant, state.age)
-        state.road_torque = lag(state.road_torque, road_torque, c.observer_time_constant, state.age)
-    else:
-        state.acceleration = 0.0
-        state.road_torque = torque
-    state.age = 0.0
-    state.received = received
-    state.speed = speed
-    state.net_torque = torque
 
 
 @kernel

@@ -150,11 +150,11 @@ def generate_glue(network: Network, nodes: list[NodeSpec], codecs: str) -> str:
         module, _, function = spec.step.rpartition(".")
         parts.append(f"from {module} import {function} as step_{spec.name}")
     for spec in nodes:
-        parts += [*_transmit(network, spec), _tick(network, spec)]
+        parts += [*_transmit(network, spec), _tick(spec)]
     return "\n\n\n".join(parts) + "\n"
 
 
-def _record_name(spec: NodeSpec, message: BusMessage) -> str:
+def _record_name(message: BusMessage) -> str:
     return "outputs" if message.from_controller else "inputs"
 
 
@@ -181,7 +181,7 @@ def _receive(network: Network, spec: NodeSpec) -> Iterator[str]:
             if message.bus == bus.name:
                 key = message.message.identifier | (int(message.message.extended) << 32)
                 lines.append(f"        if identifier == {key:#x}:")
-                record = _record_name(spec, message)
+                record = _record_name(message)
                 lines.append(f"            return receive_{spec.name}_{_function(message)}(frame, {record}, port)")
     lines.append("    port.unknown += 1")
     yield "\n".join(lines)
@@ -189,7 +189,7 @@ def _receive(network: Network, spec: NodeSpec) -> Iterator[str]:
 
 def _receive_message(network: Network, spec: NodeSpec, index: int, bus_message: BusMessage) -> str:
     message = bus_message.message
-    record = _record_name(spec, bus_message)
+    record = _record_name(bus_message)
     link = f"{record}.{bus_message.link}" if bus_message.link else None
     lines = [
         "@kernel",
@@ -284,7 +284,7 @@ def _refresh(network: Network, spec: NodeSpec) -> str:
     ]
     for index, message in received_messages(spec, network):
         if message.link:
-            lines.append(f"    {_record_name(spec, message)}.{message.link}.age = (now - port.last_time[{index}]) * 1e-9")
+            lines.append(f"    {_record_name(message)}.{message.link}.age = (now - port.last_time[{index}]) * 1e-9")
     if len(lines) == 3:
         lines.append("    return")
     return "\n".join(lines)
@@ -306,7 +306,7 @@ def _transmit(network: Network, spec: NodeSpec) -> Iterator[str]:
     for index, bus_message in messages:
         message = bus_message.message
         bus = network.bus(bus_message.bus).index
-        record = _record_name(spec, bus_message)
+        record = _record_name(bus_message)
         lines += [
             f"    if now >= port.next_due[{index}]:",
             # After a pause the missed frames are left out, not sent in a burst.
@@ -348,7 +348,7 @@ def _sequence_tables(bus_message: BusMessage) -> Iterator[str]:
 
 def _compose(network: Network, spec: NodeSpec, index: int, bus_message: BusMessage) -> str:
     message = bus_message.message
-    record = _record_name(spec, bus_message)
+    record = _record_name(bus_message)
     mappings = {mapping.signal.name: mapping for mapping in bus_message.mappings}
     lines = ["@kernel", f"def compose_{spec.name}_{_function(bus_message)}({record}, port):"]
     uses_number = message.counter or message.sequences
@@ -409,7 +409,7 @@ def _send_question(network: Network, bus_message: BusMessage) -> list[str]:
     return []
 
 
-def _tick(network: Network, spec: NodeSpec) -> str:
+def _tick(spec: NodeSpec) -> str:
     tables = "".join(f", {name}" for name in spec.tables)
     return "\n".join(
         [

@@ -1,18 +1,12 @@
 import os
 from pathlib import Path
 
-import numba
 import pytest
 from hypothesis import settings
+from interpreter import examples
 
-# The first call of a kernel compiles it: timing never decides a test. In CI the same examples are tried at every run. The
-# interpreter, a hundred times slower, is there for the coverage of lines: a few examples do.
-settings.register_profile(
-    "kernels",
-    deadline=None,
-    derandomize=bool(os.environ.get("CI")),
-    max_examples=5 if numba.config.DISABLE_JIT else 100,
-)
+# The first call of a kernel compiles it: timing never decides a test. In CI the same examples are tried at every run.
+settings.register_profile("kernels", parent=examples(100), deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("kernels")
 
 

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -254,7 +255,7 @@ def controller_rows() -> list[Row]:
             records = [array.copy() for array in (node.inputs, node.outputs, node.state, node.measurements, node.parameters)]
             arguments = [array[0] for array in records]
             function(1, *arguments)  # compiled
-            times.append(timed(lambda: function(CONTROLLER_STEPS, *arguments), CONTROLLER_STEPS))  # noqa: B023
+            times.append(timed(partial(function, CONTROLLER_STEPS, *arguments), CONTROLLER_STEPS))
         iterations = max(iterations, int(node.measurements[0].allocation.iterations))
     note = f"{MOMENTS} moments of a double lane change; allocation with up to {iterations} of {ITERATIONS_MAX} iterations"
     return [

@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.comparison.contenders import CONTENDERS, FIXED_SPLIT, THIS, Contender
 from bench.comparison.figures import peak
-from bench.comparison.result import LanePlot, Manoeuvre, Overlay, Plot, Result, Signal, above, told, under
+from bench.comparison.result import CORNERING_SIGNALS, LanePlot, Manoeuvre, Overlay, Plot, Result, above, told, under
 from bench.comparison.scenarios import release, scenario
 from bench.comparison.track import Trace, Track, Trial, whole
 from bench.rows import Row
@@ -40,14 +40,6 @@ GAIN = 5.0  # [km/h] wanted beyond the fixed split
 GRID = 0.5  # [m] of the wanted way
 END_MARGIN = 0.35  # [m] by which its lanes are longer: the corners of a turned car are not abreast of its middle
 SWEEPS = 4000
-
-SIGNALS = (
-    Signal("steering wheel [°]", "steering", DEGREES),
-    Signal("yaw rate [°/s]", "yaw_rate", DEGREES, reference="yaw_rate_reference"),
-    Signal("lateral acceleration [m/s²]", "lateral_acceleration"),
-    Signal("sideslip angle [°]", "sideslip", DEGREES),
-    Signal("speed [km/h]", "speed", 3.6),
-)
 
 
 @dataclass(frozen=True)
@@ -273,7 +265,7 @@ def lane_plot(
 
 def overlay(traces: Mapping[Contender, Trace]) -> Overlay:
     """The same drives over time."""
-    return Overlay("Double lane change over time", "Each car at its own highest clean entry speed.", traces, SIGNALS)
+    return Overlay("Double lane change over time", "Each car at its own highest clean entry speed.", traces, CORNERING_SIGNALS)
 
 
 MANOEUVRE = Manoeuvre("lane-change", "ISO 3888-2 double lane change, lane offset 1 m, 61 m, dry", 250, run)

@@ -24,6 +24,16 @@ class Signal:
     reference: str = ""  # a signal of this controller's trace that is drawn dashed
 
 
+# What there is to see of a car that is steered.
+CORNERING_SIGNALS = (
+    Signal("steering wheel [°]", "steering", math.degrees(1.0)),
+    Signal("yaw rate [°/s]", "yaw_rate", math.degrees(1.0), reference="yaw_rate_reference"),
+    Signal("lateral acceleration [m/s²]", "lateral_acceleration"),
+    Signal("sideslip angle [°]", "sideslip", math.degrees(1.0)),
+    Signal("speed [km/h]", "speed", 3.6),
+)
+
+
 @dataclass(frozen=True)
 class Overlay:
     """Plots over time, the traces of the contenders in each."""

@@ -12,7 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.comparison.contenders import CONTENDERS, FIXED_SPLIT, FRONT_DRIVE, THIS, Contender
-from bench.comparison.result import AmplitudePlot, Manoeuvre, Overlay, Plot, Result, Signal, above, below, told, under
+from bench.comparison.result import (
+    CORNERING_SIGNALS,
+    AmplitudePlot,
+    Manoeuvre,
+    Overlay,
+    Plot,
+    Result,
+    above,
+    below,
+    told,
+    under,
+)
 from bench.comparison.scenarios import ramp, release, scenario, sine_with_dwell
 from bench.comparison.track import Trace, Track, Trial
 from bench.rows import Row
@@ -39,14 +50,6 @@ RATIO_LIMITS = (35.0, 20.0)  # [%]
 ASIDE_AFTER = 1.07  # [s] after the beginning of the steering
 ASIDE_LEAST = 1.83  # [m], cars up to 3500 kg, from 5 A on
 RESPONSIVE = 5.0  # times A
-
-SIGNALS = (
-    Signal("steering wheel [°]", "steering", DEGREES),
-    Signal("yaw rate [°/s]", "yaw_rate", DEGREES, reference="yaw_rate_reference"),
-    Signal("lateral acceleration [m/s²]", "lateral_acceleration"),
-    Signal("sideslip angle [°]", "sideslip", DEGREES),
-    Signal("speed [km/h]", "speed", 3.6),
-)
 
 
 @dataclass(frozen=True)
@@ -184,7 +187,7 @@ def largest(track: Track, characteristic: float, friction: float) -> Overlay:
     _, angle = amplitudes(characteristic)[-1]
     traces = track.compare(CONTENDERS, swerve(angle, friction))
     text = f"The largest amplitude, {angle:.0f}°; the steering ends at {COMPLETE:.2f} s."
-    return Overlay(f"Sine with dwell, {angle:.0f}°, friction {friction:g}", text, traces, SIGNALS)
+    return Overlay(f"Sine with dwell, {angle:.0f}°, friction {friction:g}", text, traces, CORNERING_SIGNALS)
 
 
 MANOEUVRE = Manoeuvre("sine-with-dwell", "FMVSS 126 sine with dwell, 80 km/h, friction 0.9 and 0.5", 249, run)

@@ -8,7 +8,7 @@ import numpy as np
 from bench.comparison.bounds import fastest_yaw_rate, first_reaction
 from bench.comparison.contenders import CONTENDERS, FIXED_SPLIT, THIS, Contender
 from bench.comparison.figures import SETTLED, StepResponse, after_one_period, first_time, peak, step_response
-from bench.comparison.result import Manoeuvre, Overlay, Plot, Result, Signal, below, less, told, under
+from bench.comparison.result import CORNERING_SIGNALS, Manoeuvre, Overlay, Plot, Result, below, less, told, under
 from bench.comparison.scenarios import ramp, release, scenario
 from bench.comparison.track import Trace, Track, Trial, whole
 from bench.rows import Row
@@ -29,12 +29,6 @@ LIFT_OBSERVED = 3.0  # [s] after lift-off
 
 NOTICED_BY = ("steering.wheel_angle", "motion.yaw_rate", "motion.lateral_acceleration")
 COMMANDS = ("front.motor_torque", "rear.motor_torque", "brakes")  # with any of them a controller could turn the car
-STEER_SIGNALS = (
-    Signal("steering wheel [°]", "steering", DEGREES),
-    Signal("yaw rate [°/s]", "yaw_rate", DEGREES, reference="yaw_rate_reference"),
-    Signal("lateral acceleration [m/s²]", "lateral_acceleration"),
-    Signal("sideslip angle [°]", "sideslip", DEGREES),
-)
 
 
 # --- what the car does by itself -----------------------------------------------------------------------------------------
@@ -97,7 +91,7 @@ def run_gentle(track: Track) -> Result:
     ]
     text = "Speed held by the driver. The dashed line is the reference of this controller's yaw control."
     return Result(
-        gentle_rows(traces, responses, angle, *bounds), [Overlay("Step steer at 100 km/h, dry", text, traces, STEER_SIGNALS)]
+        gentle_rows(traces, responses, angle, *bounds), [Overlay("Step steer at 100 km/h, dry", text, traces, CORNERING_SIGNALS)]
     )
 
 
@@ -143,17 +137,16 @@ def run_limit(track: Track) -> Result:
         here = f"friction {friction:g}"
         lateral = peak(steps[THIS]["lateral_acceleration"])
         rows += under(here, limit_rows(f"step, {here}", steps, middle_of(angle), about), lateral)
-        plots.append(Overlay(f"Step steer at the limit, friction {friction:g}", f"At 100 km/h; {about}.", steps, STEER_SIGNALS))
+        plots.append(
+            Overlay(f"Step steer at the limit, friction {friction:g}", f"At 100 km/h; {about}.", steps, CORNERING_SIGNALS)
+        )
         lifts = track.compare(CONTENDERS, lift_off(angle, friction))
         begin = lift_time(angle)
         lateral = peak(lifts[THIS]["lateral_acceleration"])
         rows += under(here, lift_rows(f"lift-off, {here}", lifts, begin, about), lateral)
         text = f"Accelerator released at {begin:.2f} s in D, steering wheel held; at 100 km/h, {about}."
-        plots.append(
-            Overlay(
-                f"Lift-off in a curve, friction {friction:g}", text, lifts, STEER_SIGNALS, (begin - 1.0, begin + LIFT_OBSERVED)
-            )
-        )
+        window = begin - 1.0, begin + LIFT_OBSERVED
+        plots.append(Overlay(f"Lift-off in a curve, friction {friction:g}", text, lifts, CORNERING_SIGNALS, window))
     return Result(rows, plots)
 
 

@@ -149,7 +149,7 @@ def push(grade: float, front_track: float, rear_track: float, body: Any, state: 
 
 
 @kernel
-def move(dt: float, body: Any, state: Any, motion: Any) -> None:
+def move(dt: float, state: Any, motion: Any) -> None:
     """Let the accelerations act for ``dt`` [s], on the speeds and the place.
 
     Semi-implicit: each speed is advanced with the latest of the others, which keeps the rotation of (v_x, v_y) bounded.

@@ -145,7 +145,7 @@ def step(dt: float, demands: Any, road: Any, state: Any, parameters: Any, measur
     axle.step(dt, demands.front, air, front, parameters.tyre, state.front, measurements.front)
     axle.step(dt, demands.rear, air, rear, parameters.tyre, state.rear, measurements.rear)
     body.push(road.grade, front.track, rear.track, base, state.body, measurements)
-    body.move(dt, base, state.body, measurements.body)
+    body.move(dt, state.body, measurements.body)
     body.report(state.body, measurements.body)
     ride.move(dt, road.grade, parameters, state.ride, measurements)
     spend(dt, demands, air, parameters.battery, state, measurements)

@@ -1,8 +1,5 @@
 """The controller's records, in good health, and compiled loops around its step."""
 
-import numba
-import pytest
-
 from firmware_model.calibration import Calibration
 from firmware_model.controller import follow_request, step
 from firmware_model.kernel import kernel
@@ -10,8 +7,6 @@ from firmware_model.measurements import Measurements, SupervisorState
 from firmware_model.signals import Gear, Inputs, Outputs
 from firmware_model.state import State
 
-COMPILED = not numba.config.DISABLE_JIT
-needs_compiler = pytest.mark.skipif(not COMPILED, reason="too long for the interpreter: 2 ms a step")
 STEP = 1e-3  # [s]
 FRAME = 0.01  # [s]
 
@@ -88,9 +83,9 @@ class Rig:
             (rear, shafts.rear, budget.rear, (slip.rear_left, slip.rear_right)),
         ):
             prediction.motor_speed = speed / axle.wheel_radius * axle.gear_ratio
-            driveline.wheel_speed = speed / axle.wheel_radius
+            driveline.speed = speed / axle.wheel_radius
             for wheel in wheels:
-                wheel.speed = abs(speed) / axle.wheel_radius
+                wheel.shaft.speed = abs(speed) / axle.wheel_radius
 
     def make_ready(self):
         """READY in D, long enough ago for the limits to have risen."""

@@ -2,9 +2,10 @@ from math import sqrt
 
 import numpy as np
 import pytest
-from controller_rig import COMPILED, Rig
-from hypothesis import assume, given, settings
+from controller_rig import Rig
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from interpreter import examples
 
 from firmware_model.control_allocation import allocate, bound_brakes, bound_motors, motor_torques
 from firmware_model.kernel.math import GRAVITY
@@ -19,7 +20,6 @@ CAPACITY_SHARE, CAPACITY_LEAST, BRAKE_REACH, COMPENSATION = 0.95, 0.1, 0.4, 0.15
 AUXILIARY_POWER, MARGIN, CHARGE_MARGIN, MARGIN_POWER = 400.0, 0.005, 0.02, 250.0
 EXCHANGE = 0.01  # [Nm/N] moment that the weights let go for force: w_X (t/2)^2 / (w_M a_M)
 MOTORS, BRAKES, LEFT, RIGHT = slice(0, 2), slice(2, 6), slice(2, 6, 2), slice(3, 6, 2)
-EXAMPLES = 150 if COMPILED else 15
 
 
 class Allocating(Rig):
@@ -324,7 +324,7 @@ def capacity(rig, enabled=True):
     return CAPACITY_SHARE * np.maximum(np.sqrt(np.maximum(left, 0.0)), CAPACITY_LEAST * circle)
 
 
-@settings(max_examples=EXAMPLES)
+@examples(150)
 @given(
     forces, moments, shares, frictions, frictions, st.floats(-0.3, 0.3), st.floats(-0.9, 0.9), st.floats(0.5, 43.0),
     st.floats(0, 300e3), st.floats(0, 100e3),
@@ -366,7 +366,7 @@ def test_every_constraint_is_kept(force, moment, share, left, right, forward, ac
     assert rig.state.yaw_control.moment_missing == rig.told.moment_missing
 
 
-@settings(max_examples=2 * EXAMPLES)
+@examples(300)
 @given(
     forces, moments, shares, frictions, frictions, st.floats(-0.3, 0.3), st.floats(-0.9, 0.9), st.floats(-10.0, 43.0),
     st.floats(0, 300e3), st.floats(0, 100e3), st.tuples(st.floats(-340, 340), st.floats(-340, 340)),
@@ -477,7 +477,7 @@ def test_the_moment_is_missed_only_where_no_force_would_help(force, moment, fric
 # Symmetry
 
 
-@settings(max_examples=EXAMPLES)
+@examples(150)
 @given(
     st.floats(-15e3, 15e3), st.floats(-8e3, 8e3), shares, frictions, frictions, st.floats(-0.9, 0.9), st.floats(-0.3, 0.3),
     st.floats(5e3, 300e3),

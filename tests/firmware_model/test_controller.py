@@ -2,9 +2,10 @@ from math import inf, isfinite, nan
 
 import numpy as np
 import pytest
-from controller_rig import COMPILED, LINKS, Rig, needs_compiler
-from hypothesis import given, settings
+from controller_rig import LINKS, Rig
+from hypothesis import given
 from hypothesis import strategies as st
+from interpreter import COMPILED, examples, needs_compiler
 from small_car import ACCELERATION, FRONT, POWER, PREDICTED, REAR, SPEED, TIME, DrivingRig
 
 from firmware_model.controller import step
@@ -14,7 +15,6 @@ from firmware_model.measurements import Fault, Measurements
 from firmware_model.signals import DriveMode, Gear, Inputs, Outputs
 from firmware_model.state import State
 
-EXAMPLES = 60 if COMPILED else 4
 LIMIT = 180e3
 
 
@@ -163,9 +163,10 @@ def count_tasks(steps, dt, inputs, outputs, state, measurements, calibration):
     return ones, tens, hundreds
 
 
+@needs_compiler
 @pytest.mark.parametrize("dt", [1e-3, 5e-4, 3e-4, 2e-4, 1e-4])
 def test_the_tasks_run_as_often_as_stated_at_any_base_raster_and_do_not_drift(dt):
-    rig, seconds = Rig(), 30.0 if COMPILED else 0.3
+    rig, seconds = Rig(), 30.0
     counts = count_tasks(round(seconds / dt), dt, rig.inputs, rig.outputs, rig.state, rig.measurements, rig.calibration)
     assert counts == pytest.approx((seconds / 1e-3, seconds / 10e-3, seconds / 100e-3), abs=1.01)
 
@@ -336,7 +337,7 @@ ages = st.sampled_from([0.0, 0.005, 0.05, 0.15, 3.0, 1e6, nan])
 reals = st.one_of(st.floats(allow_nan=True, allow_infinity=True), st.floats(-1.5, 1.5), st.floats(-500, 500), st.floats(0, 4e5))
 
 
-@settings(max_examples=EXAMPLES)
+@examples(60)
 @given(st.data())
 def test_whatever_comes_in_the_outputs_are_finite_and_in_range(data):
     rig = Rig(speed=data.draw(st.floats(-10, 45)))
@@ -363,7 +364,8 @@ def test_whatever_comes_in_the_outputs_are_finite_and_in_range(data):
         assert -limiter.charge_limit - 1.0 <= budget.predicted_power <= max(limiter.discharge_limit, idle) + 1.0
 
 
-@settings(max_examples=EXAMPLES)
+@needs_compiler
+@examples(60)
 @given(st.data())
 def test_torque_that_bad_inputs_take_away_has_a_fault_that_says_why_and_the_state_stays_finite(data):
     rig = Rig(speed=3.0)
@@ -382,7 +384,8 @@ def test_torque_that_bad_inputs_take_away_has_a_fault_that_says_why_and_the_stat
         assert field.dtype != "f8" or np.isfinite(locate(rig.arrays[2], path)).all(), path
 
 
-@settings(max_examples=EXAMPLES)
+@needs_compiler
+@examples(60)
 @given(
     st.floats(0, 1), st.floats(0, 1), st.floats(-8, 43), st.sampled_from(list(Gear)), st.floats(0, 300e3), st.floats(0, 100e3),
     st.sampled_from(list(DriveMode)), st.integers(0, 1),

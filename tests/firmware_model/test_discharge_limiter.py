@@ -4,9 +4,10 @@ import math
 from math import inf, nan
 
 import pytest
-from controller_rig import COMPILED, Rig
-from hypothesis import given, settings
+from controller_rig import Rig
+from hypothesis import given
 from hypothesis import strategies as st
+from interpreter import examples
 
 from firmware_model.discharge_limiter import derate, limit, predict
 from firmware_model.measurements import Constraint
@@ -225,7 +226,7 @@ def test_a_colder_pack_is_never_the_stronger_one(direction):
 numbers = st.one_of(st.floats(-1e9, 1e9), st.floats(-10.0, 500.0), st.sampled_from([nan, inf, -inf]))
 
 
-@settings(max_examples=300 if COMPILED else 20)
+@examples(300)
 @given(
     st.floats(0.0, 1.05), st.floats(-60.0, 250.0), st.floats(-60.0, 250.0), st.floats(0.0, 1e6), st.floats(0.0, 1e6),
     st.floats(-0.5, 0.5), st.floats(-0.5, 0.5), st.floats(0.3, 8.0), st.floats(0.0, 4e6), st.floats(-2500.0, 2500.0),
@@ -246,7 +247,7 @@ def test_no_limit_and_no_prediction_is_ever_above_that_of_the_battery(
             assert 0.0 <= results[f"{direction}_{name}"] <= highest
 
 
-@settings(max_examples=50 if COMPILED else 5)
+@examples(50)
 @given(st.lists(st.tuples(numbers, numbers, numbers, numbers, numbers, numbers), min_size=1, max_size=20))
 def test_whatever_the_battery_says_limits_and_estimate_stay_finite_and_below_it(messages):
     rig = Rig()

@@ -4,7 +4,8 @@ from math import nan
 
 import numpy as np
 import pytest
-from controller_rig import STEP, Rig, needs_compiler
+from controller_rig import STEP, Rig
+from interpreter import needs_compiler
 
 from firmware_model.calibration import Calibration
 from firmware_model.faults import TABLE, judge, patterns_of, switch_off
@@ -246,6 +247,7 @@ def test_every_fault_is_caused_somewhere():
     assert set(CAUSES) | ELSEWHERE == set(EXPECTED)
 
 
+@needs_compiler
 @pytest.mark.parametrize("name", CAUSES)
 def test_a_fault_does_to_a_driving_car_what_its_patterns_say(name):
     rig = Rig(speed=8.0)
@@ -283,6 +285,7 @@ def test_a_fault_does_to_a_driving_car_what_its_patterns_say(name):
     assert measured.state == expected or (G in patterns and measured.state >= expected)
 
 
+@needs_compiler
 def test_a_limited_output_comes_and_goes_without_a_step_in_the_torque():
     rig = Rig(speed=3.0)
     rig.inputs.pedals.accelerator = rig.inputs.pedals.accelerator_track_2 = 1.0

@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from controller_rig import COMPILED, Rig
-from hypothesis import given, settings
+from controller_rig import Rig
+from hypothesis import given
 from hypothesis import strategies as st
+from interpreter import examples
 
 from firmware_model.kernel import kernel
 from firmware_model.kernel.math import at_position, slope_at_position
@@ -196,7 +197,7 @@ def test_the_slope_is_that_of_the_curve(position):
     assert at_position(curve, position) == pytest.approx(np.interp(position, np.arange(21.0), curve))
 
 
-@settings(max_examples=100 if COMPILED else 10)
+@examples(100)
 @given(st.lists(st.tuples(st.floats(-2500.0, 2500.0), st.floats(0.0, 1000.0)), min_size=1, max_size=200), st.floats(0.0, 1.05))
 def test_the_estimate_stays_finite_and_believable_on_any_frames(frames, charge):
     rig = EstimateRig(charge=charge)

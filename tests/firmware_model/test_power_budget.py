@@ -1,9 +1,10 @@
 import math
 
 import pytest
-from controller_rig import COMPILED, Rig
-from hypothesis import example, given, settings
+from controller_rig import Rig
+from hypothesis import example, given
 from hypothesis import strategies as st
+from interpreter import examples
 
 from firmware_model.power_budget import fit, learn, torque_limits
 
@@ -46,7 +47,7 @@ speeds = st.floats(-1200, 1200)
 limits = st.one_of(st.just(0.0), st.floats(1.0, 250e3))
 
 
-@settings(max_examples=200 if COMPILED else 20)
+@examples(200)
 @given(torques, torques, speeds, speeds, limits, limits, st.floats(0.5, 2.0))
 @example(340.0, -340.0, 1e-9, 500.0, 500.0, 0.0, 1.0)
 @example(-1e-12, 0.0, 300.0, 300.0, 0.0, 0.0, 1.0)

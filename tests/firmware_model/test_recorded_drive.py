@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from controller_rig import LINKS, Rig, needs_compiler
+from controller_rig import LINKS, Rig
+from interpreter import needs_compiler
 
 from firmware_model.signals import Outputs
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from interpreter import needs_compiler
 
 from firmware_model.calibration import Calibration
 from firmware_model.kernel import kernel
@@ -175,7 +176,7 @@ def test_a_ramp_arrives_later_by_less_than_a_driver_feels():
     assert torque[-1] == pytest.approx(100.0 + 200.0 * (1.0 - 1e-3 - delay), abs=0.2)
 
 
-@pytest.mark.parametrize("dt", [1e-4, 1e-3])
+@pytest.mark.parametrize("dt", [pytest.param(1e-4, marks=needs_compiler), 1e-3])
 def test_the_filter_takes_the_drivelines_frequency_out_and_lets_slow_torque_through(dt):
     calibration = Calibration.new()[0]
     c, omega = calibration.ride_control, calibration.front.driveline_frequency

@@ -65,13 +65,13 @@ class Observing(Rig):
 
     def watch(self, car, steering, seconds, offset=0.0):
         """True and estimated sideslip [rad] while ``car`` is steered by ``steering(time)`` [rad at the wheels]."""
-        true, estimated = [], []
+        actual, estimated = [], []
         for k in range(round(seconds / DT)):
             delta = steering(k * DT)
             car.move(delta)
             estimated.append(self.observe(delta, car.yaw_rate, car.a_y + offset))
-            true.append(car.sideslip)
-        return np.array(true), np.array(estimated)
+            actual.append(car.sideslip)
+        return np.array(actual), np.array(estimated)
 
 
 @pytest.mark.parametrize("speed", [12.0, 20.0, 35.0])
@@ -80,25 +80,25 @@ class Observing(Rig):
 def test_the_estimate_follows_a_linear_bicycle(speed, side, relaxation):
     car, rig = Bicycle(speed, lag=relaxation / speed), Observing(speed, relaxation_length=relaxation)
     amplitude = 3.0 / speed**2 * (L_F + L_R + 0.0033 * speed**2)  # of 3 m/s2
-    true, estimated = rig.watch(car, lambda t: side * amplitude * np.sin(2.0 * np.pi * 0.4 * t), 6.0)
-    assert abs(estimated - true).max() < 0.12 * abs(true).max() + 1e-3
+    actual, estimated = rig.watch(car, lambda t: side * amplitude * np.sin(2.0 * np.pi * 0.4 * t), 6.0)
+    assert abs(estimated - actual).max() < 0.12 * abs(actual).max() + 1e-3
 
 
 def test_in_a_steady_curve_the_estimate_is_that_of_the_closed_form():
     """beta = l_r / R - m v^2 l_f / (C_r l R), at the radius of v / r."""
     speed = 25.0
     car, rig = Bicycle(speed), Observing(speed, friction=50.0, washout_time_constant=100.0)
-    true, estimated = rig.watch(car, lambda t: 0.02, 6.0)
+    actual, estimated = rig.watch(car, lambda t: 0.02, 6.0)
     radius = speed / car.yaw_rate
-    assert true[-1] == pytest.approx((L_R - MASS * speed**2 * L_F / (C_R * (L_F + L_R))) / radius, rel=1e-3)
-    assert estimated[-1] == pytest.approx(true[-1], rel=0.02)
+    assert actual[-1] == pytest.approx((L_R - MASS * speed**2 * L_F / (C_R * (L_F + L_R))) / radius, rel=1e-3)
+    assert estimated[-1] == pytest.approx(actual[-1], rel=0.02)
 
 
 def test_a_front_axle_at_its_limit_does_not_mislead_the_estimate():
     car, rig = Bicycle(20.0, friction=0.35), Observing(20.0, friction=0.35, washout_time_constant=100.0)
-    true, estimated = rig.watch(car, lambda t: min(0.02 * t, 0.1), 8.0)
+    actual, estimated = rig.watch(car, lambda t: min(0.02 * t, 0.1), 8.0)
     assert car.a_y > 0.9 * 0.35 * GRAVITY
-    assert abs(estimated - true).max() < 0.01
+    assert abs(estimated - actual).max() < 0.01
 
 
 def test_a_slide_is_seen_by_the_sensors_alone():

@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from controller_rig import COMPILED, Rig
-from hypothesis import given, settings
+from controller_rig import Rig
+from hypothesis import given
 from hypothesis import strategies as st
+from interpreter import examples
 
 from firmware_model.state_of_power import (
     CHARGE,
@@ -133,7 +134,7 @@ def test_a_constant_current_ends_at_the_voltage_that_was_asked_for():
     assert weakest - sink * current - 1.05 * (relaxed + r * current) == pytest.approx(3.3)
 
 
-@settings(max_examples=300 if COMPILED else 20)
+@examples(300)
 @given(
     st.sampled_from([DISCHARGE, CHARGE]), st.sampled_from([2.0, 10.0, 30.0]), st.floats(0.0, 1.0), st.floats(-0.5, 0.5),
     st.floats(-0.5, 0.5), st.floats(0.3, 8.0), st.floats(-0.5, 0.0),

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from controller_rig import STEP, Rig
+from interpreter import needs_compiler
 from small_car import DIAGNOSIS, HIGH_VOLTAGE, READY, RELAY, TIME, DrivingRig
 
 from firmware_model.measurements import Fault, SupervisorState
@@ -132,6 +133,7 @@ def test_an_inverter_s_error_bits_stop_its_torque_and_those_outside_the_mask_do_
     assert rig.measurements.supervisor.torque_permitted == 1
 
 
+@needs_compiler
 def test_a_car_becomes_ready_with_one_axle_after_both_have_had_their_time():
     rig = Rig(ready=False)
     put_in(rig, SupervisorState.HIGH_VOLTAGE_ON)
@@ -142,6 +144,7 @@ def test_a_car_becomes_ready_with_one_axle_after_both_have_had_their_time():
     assert (state(rig), permitted(rig)) == (SupervisorState.READY, (1, 0))
 
 
+@needs_compiler
 def test_a_car_without_any_axle_does_not_become_ready():
     rig = Rig(ready=False)
     put_in(rig, SupervisorState.HIGH_VOLTAGE_ON)
@@ -230,6 +233,7 @@ def test_a_warning_of_the_battery_stops_nothing():
     assert rig.measurements.supervisor.torque_permitted == 1
 
 
+@needs_compiler
 def test_a_long_silence_of_the_battery_is_latched_and_shuts_the_car_down():
     rig = Rig()
     rig.inputs.battery.state_link.age = 0.2
@@ -241,6 +245,7 @@ def test_a_long_silence_of_the_battery_is_latched_and_shuts_the_car_down():
     assert (state(rig), latched(rig)) == (SupervisorState.FAULT, Fault.BATTERY_STATE_SILENT)
 
 
+@needs_compiler
 def test_a_long_silence_of_an_inverter_is_latched_and_the_car_drives_on_with_the_other():
     rig = Rig(speed=5.0)
     rig.inputs.pedals.accelerator = 1.0
@@ -254,6 +259,7 @@ def test_a_long_silence_of_an_inverter_is_latched_and_the_car_drives_on_with_the
     assert (front, rear) == (0.0, pytest.approx(0.5 * 340.0))
 
 
+@needs_compiler
 def test_the_only_inverter_s_long_silence_shuts_the_car_down():
     rig = Rig()
     rig.calibration.rear.motor_present = 0
@@ -278,6 +284,7 @@ def test_a_car_with_a_lost_inverter_is_switched_off_without_waiting_for_torque_t
     assert state(rig) == SupervisorState.DISCHARGE
 
 
+@needs_compiler
 def test_a_long_silence_of_the_steering_is_not_latched():
     rig = Rig()
     rig.inputs.steering.link.age = 5.0

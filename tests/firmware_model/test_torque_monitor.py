@@ -2,9 +2,10 @@ from math import inf, isfinite, nan
 
 import numpy as np
 import pytest
-from controller_rig import COMPILED, Rig, needs_compiler
-from hypothesis import given, settings
+from controller_rig import Rig
+from hypothesis import given
 from hypothesis import strategies as st
+from interpreter import COMPILED, examples, needs_compiler
 
 from firmware_model.calibration import Calibration
 from firmware_model.kernel import kernel
@@ -17,7 +18,6 @@ DT = 1e-3
 SETTLED = 0.4  # [s] the band has reached what the pedals allow
 GEARING = 8.1938 / 0.3108  # [rad/m] motor speed per road speed
 LAG = 0.04  # [s]
-EXAMPLES = 100 if COMPILED else 3
 FOR_EVER = 5.0 if COMPILED else 0.2  # [s]
 
 
@@ -495,7 +495,7 @@ def test_beyond_its_bound_a_value_counts_as_the_bound(key, wild):
         assert rigs[0].memory.tobytes() == rigs[1].memory.tobytes()
 
 
-@settings(max_examples=EXAMPLES)
+@examples(100)
 @given(st.data())
 def test_no_calibration_lets_a_torque_pass_for_which_there_is_no_reason(data):
     rig = MonitorRig(speed=10.0)
@@ -513,7 +513,7 @@ def test_no_calibration_lets_a_torque_pass_for_which_there_is_no_reason(data):
 REALS = [path for path, field in Inputs.fields() if field.dtype == "f8"]
 
 
-@settings(max_examples=EXAMPLES)
+@examples(100)
 @given(st.data())
 def test_whatever_comes_in_the_state_stays_finite_and_torque_beyond_the_motors_goes_out_as_zero(data):
     rig = MonitorRig(accelerator=1.0, speed=data.draw(st.floats(0, 40)))

@@ -2,11 +2,12 @@ from math import exp
 
 import numpy as np
 import pytest
-from controller_rig import COMPILED, Rig, needs_compiler
-from hypothesis import given, settings
+from controller_rig import Rig
+from hypothesis import given
 from hypothesis import strategies as st
+from interpreter import examples, needs_compiler
 
-from firmware_model.driveline import observe
+from firmware_model.driveline import observe_axle
 from firmware_model.wheel_slip import bound_brakes, expect_brakes, limit, set_targets, slip_target
 
 RADIUS, GEAR, INERTIA, WHEEL_INERTIA, ROTOR_INERTIA = 0.3108, 8.1938, 5.0, 1.0, 2.69
@@ -31,13 +32,13 @@ class Axle(Rig):
         super().__init__()
         self.calibrate(**TUNING)
         self.motion, self.control = self.measurements.vehicle_speed, self.state.wheel_slip.front
-        self.motor, self.told, self.shafts = self.state.inputs.front, self.measurements.front, self.state.driveline.front
+        self.motor, self.told, self.shaft = self.state.inputs.front, self.measurements.front, self.state.driveline.front
         self.motion.speed, self.motion.acceleration = speed, acceleration
         self.wheel_speed, self.lag, self.frames = speed + slip, lag, 0
         self.road_torque = road_torque
         self.torque = road_torque + INERTIA * acceleration / RADIUS  # at the axle: the slip stands
-        self.shafts.wheel_speed, self.shafts.torque = self.wheel_speed / RADIUS, self.torque
-        self.shafts.acceleration, self.shafts.road_torque = acceleration / RADIUS, road_torque
+        self.shaft.speed, self.shaft.torque = self.wheel_speed / RADIUS, self.torque
+        self.shaft.acceleration, self.shaft.road_torque = acceleration / RADIUS, road_torque
         self.sensed = abs(self.wheel_speed)
 
     def calibrate(self, **changes):
@@ -57,10 +58,8 @@ class Axle(Rig):
 
     def decide(self, wanted, dt):
         front = self.calibration.front
-        observe(dt, self.motor, self.frames, self.shafts, front, self.calibration.driveline)
-        return limit(
-            dt, wanted, self.shafts, self.sensed, self.motion, self.control, self.told, front, self.calibration.wheel_slip
-        )
+        observe_axle(dt, self.motor, self.frames, self.shaft, front, self.calibration.driveline)
+        return limit(wanted, self.shaft, self.sensed, self.motion, self.control, self.told, front, self.calibration.wheel_slip)
 
     def move(self, command, dt):
         """The axle for ``dt``: torque by the lag, speed by the mean of the torque."""
@@ -72,7 +71,7 @@ class Axle(Rig):
 
 def ideal(axle):
     """Without what the closed form leaves out: a news at every step, no lag of the observer, a target that stands still."""
-    axle.calibration.driveline.time_constant = 0.0
+    axle.calibration.driveline.axle_time_constant = 0.0
     return axle.calibrate(slip_ratio=0.0, opposite_torque_max=1000.0)
 
 
@@ -205,7 +204,7 @@ def test_what_slip_control_takes_is_measured_at_the_axle_and_bounds_the_allocati
 def test_slip_that_is_only_foreseen_is_not_worth_a_torque_of_the_other_sign(direction):
     for slip, taken in ((0.5, 0.0), (2.0, -150.0)):
         axle = Axle(direction * 8.0, direction * slip).calibrate(opposite_torque_max=150.0)
-        axle.shafts.acceleration = direction * 400.0  # and no frame that tells otherwise
+        axle.shaft.acceleration = direction * 400.0  # and no frame that tells otherwise
         assert direction * axle.decide(direction * 100.0, 1e-3) == taken
 
 
@@ -279,13 +278,14 @@ class Wheels(Rig):
         c = self.calibration.wheel_slip
         for name, value in TUNING.items():
             setattr(c, name, value)
-        c.observer_time_constant, c.brake_lag, c.brake_response, c.brake_time_constant = 0.0, lag, lag, time_constant
+        c.brake_lag, c.brake_response, c.brake_time_constant = lag, lag, time_constant
+        self.calibration.driveline.wheel_time_constant = 0.0
         self.motion, self.windows = self.measurements.vehicle_speed, self.state.wheel_slip
         self.motion.speed = speed
         self.state.inputs.motion_trusted = 1
         self.speeds = np.full(4, abs(speed))
         for wheel in WHEELS:
-            self.window(wheel).speed = abs(speed) / RADIUS
+            self.window(wheel).shaft.speed = abs(speed) / RADIUS
 
     def window(self, wheel):
         return getattr(self.windows, wheel)
@@ -325,8 +325,8 @@ def test_a_locking_wheel_returns_to_its_target_with_the_two_stated_poles(k):
     rig = Wheels()
     rig.speeds[k] += slip
     window = rig.window(wheel)
-    window.torque, window.net_torque, window.road_torque = -road_torque, road_torque, road_torque
-    window.speed = rig.speeds[k] / RADIUS
+    window.torque, window.shaft.torque, window.shaft.road_torque = -road_torque, road_torque, road_torque
+    window.shaft.speed = rig.speeds[k] / RADIUS
     time, slips = np.arange(1, 401) * dt, []
     for _ in time:
         rig.bound(dt)
@@ -397,7 +397,7 @@ def test_switched_off_no_brake_is_bounded_by_slip():
 speeds, torques = st.floats(-100, 100), st.floats(-340, 340)
 
 
-@settings(max_examples=100 if COMPILED else 10)
+@examples(100)
 @given(st.lists(st.tuples(speeds, speeds, st.floats(-40, 40), torques, torques, st.booleans()), min_size=1, max_size=12))
 def test_whatever_the_frames_say_windows_are_finite_and_the_right_way_round(drive):
     axle, wheels = Axle(), Wheels()
@@ -415,5 +415,5 @@ def test_whatever_the_frames_say_windows_are_finite_and_the_right_way_round(driv
         wheels.brake([abs(delivered)] * 4, 0.01)
         for lowest, highest in wheels.bounds:
             assert -1e-9 <= lowest <= highest + 1e-9 <= 3500.0 + 2e-9
-        for shaft in (axle.shafts, *(wheels.window(wheel) for wheel in WHEELS)):
+        for shaft in (axle.shaft, *(wheels.window(wheel).shaft for wheel in WHEELS)):
             assert np.isfinite([shaft.acceleration, shaft.road_torque]).all()

@@ -4,14 +4,11 @@ from functools import cache
 
 import numba
 import numpy as np
-import pytest
 
 from bench.plant import car
 from bench.vehicles import load_vehicle
 from firmware_model.kernel.records import locate
 
-COMPILED = not numba.config.DISABLE_JIT
-needs_compiler = pytest.mark.skipif(not COMPILED, reason="too long for the interpreter: 1.5 ms a step")
 GRAVITY = 9.80665
 
 

@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from plant_rig import COMPILED, Rig
+from interpreter import COMPILED, examples
+from plant_rig import Rig
 
 from bench.plant import axle, brakes
 
@@ -94,7 +95,7 @@ def test_rotor_crosses_its_backlash_like_a_free_fall():
     assert 1e-4 * inside[-1] == pytest.approx(time, abs=3e-4)
 
 
-@settings(max_examples=50 if COMPILED else 5)
+@examples(50)
 @given(twist=st.floats(-0.1, 0.1), rate=st.floats(-30, 30), dt=st.sampled_from([1e-4, 1e-3, 2e-3]))
 def test_free_driveline_never_gains_energy(twist, rate, dt):
     rig = on_ice(standing_axle())
@@ -145,7 +146,7 @@ def test_braked_wheels_stop_and_stay_exactly_at_zero():
     assert rig.measured.front.left.longitudinal_force < 0.0
 
 
-@settings(max_examples=200 if COMPILED else 50)
+@examples(200)
 @given(speed=st.floats(-50, 50), torque=st.floats(-2000, 2000), capacity=st.floats(0, 4000))
 def test_a_brake_obeys_coulombs_law(speed, torque, capacity):
     rig = on_ice(standing_axle())

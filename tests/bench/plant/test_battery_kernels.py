@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from plant_rig import COMPILED, Rig, needs_compiler
+from interpreter import examples, needs_compiler
+from plant_rig import Rig
 
 from bench.plant import battery
 from bench.vehicles import list_chemistries, load_vehicle, with_pack
@@ -27,7 +28,7 @@ def draw_current(dt, current, pack, state, measured, temperature=25.0):
     battery.step(dt, current * (source - resistance * current), temperature, pack, state, measured)
 
 
-@settings(max_examples=300 if COMPILED else 100)
+@examples(300)
 @given(power=st.floats(-500e3, 900e3), source=st.floats(200, 450), resistance=st.floats(0.01, 0.3))
 def test_current_gives_the_wanted_power_or_the_most_there_is(power, source, resistance):
     current, collapsed = battery.current_for_power(power, source, resistance)

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from plant_rig import GRAVITY, Rig, needs_compiler
+from interpreter import needs_compiler
+from plant_rig import GRAVITY, Rig
 
 from bench.plant import body, car
 

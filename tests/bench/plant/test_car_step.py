@@ -5,7 +5,8 @@ import math
 import numba
 import numpy as np
 import pytest
-from plant_rig import COMPILED, GRAVITY, Rig, needs_compiler
+from interpreter import COMPILED, needs_compiler
+from plant_rig import GRAVITY, Rig
 
 from bench.plant import car
 from bench.plant.ride import sprung_masses

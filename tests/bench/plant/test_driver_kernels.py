@@ -5,7 +5,8 @@ import math
 import numba
 import numpy as np
 import pytest
-from plant_rig import COMPILED, Rig, needs_compiler
+from interpreter import COMPILED, needs_compiler
+from plant_rig import Rig
 
 from bench.plant import car, driver
 

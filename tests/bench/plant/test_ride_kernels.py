@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from plant_rig import COMPILED, GRAVITY, Rig, needs_compiler
+from interpreter import examples, needs_compiler
+from plant_rig import GRAVITY, Rig
 
 from bench.plant import ride
 
@@ -33,7 +34,7 @@ def steady_pitch(rig, specific, drive, brake):
     return (compressions[0] - compressions[1]) / body.wheelbase
 
 
-@settings(max_examples=200 if COMPILED else 30)
+@examples(200)
 @given(
     pitch=st.floats(-0.1, 0.1),
     roll=st.floats(-0.2, 0.2),

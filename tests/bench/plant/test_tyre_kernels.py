@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from plant_rig import COMPILED, Rig
+from interpreter import examples
+from plant_rig import Rig
 
 from bench.plant import tyre
 
@@ -128,7 +129,7 @@ def test_negligible_deflections_end_at_zero_so_that_no_denormal_number_slows_the
     assert wheel.lateral_deflection == 0.0
 
 
-@settings(max_examples=300 if COMPILED else 20)
+@examples(300)
 @given(
     along=st.floats(-60, 60),
     across=st.floats(-30, 30),
@@ -145,7 +146,7 @@ def test_friction_circle_is_never_exceeded(along, across, omega, load, surface, 
         assert total <= measured.friction_limit * (1 + 1e-12)
 
 
-@settings(max_examples=30 if COMPILED else 10)
+@examples(30)
 @given(st.sampled_from(["vertical_force", "surface", "hub_speed_along", "hub_speed_across"]))
 def test_nan_passes_through_without_a_crash(field):
     turn, _, _, measured = contact(across=0.1)
