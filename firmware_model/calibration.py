@@ -41,6 +41,7 @@ class Vehicle:
     roll_stiffness_front = value("1", 0.57, 0.0, 1.0, "front share of the roll stiffness")
     front_cornering_stiffness = value("N/rad", 115e3, 10e3, 500e3, "cornering stiffness of the front axle, both tyres")
     rear_cornering_stiffness = value("N/rad", 155e3, 10e3, 500e3, "cornering stiffness of the rear axle, both tyres")
+    slip_stiffness = value("1", 22.0, 2.0, 100.0, "longitudinal slip stiffness of the tyres over their load")
     # EPA coast-down of the LEAF e+ SV/SL.
     road_load_constant = value("N", 135.1, 0.0, 2000.0, "road load at standstill")
     road_load_linear = value("N/(m/s)", 3.185, 0.0, 100.0, "road load that grows with speed")
@@ -139,7 +140,6 @@ class VehicleSpeed:
     offset_max = value("m/s2", 3.5, 0.0, 10.0, "highest acceleration offset, either sign")
     trust_speed = value("m/s", 0.3, 0.0, 5.0, "difference of wheels and estimate that still counts as rolling")
     trust_share = value("1", 0.02, 0.0, 0.5, "the same, as a share of the speed, in addition")
-    slip_stiffness = value("1", 22.0, 2.0, 100.0, "longitudinal slip stiffness of the tyres over their load")
     friction_used_start = value("1", 0.15, 0.0, 1.0, "share of the friction from which driven wheels are believed less")
     friction_used_end = value("1", 0.6, 0.0, 1.5, "share of the friction from which they are not believed at all")
     quiet_force = value("N", 500.0, 0.0, 5000.0, "motor force below which the wheels roll on any road")
@@ -267,9 +267,14 @@ class Friction:
 
     minimum = value("1", 0.08, 0.01, 1.0, "lowest friction that is reckoned with")
     maximum = value("1", 1.2, 0.1, 2.0, "highest friction that is reckoned with; the estimate starts there")
-    fall_time_constant = value("s", 0.06, 0.0, 5.0, "lag of the estimate towards a lower friction")
-    recovery_rate = value("1/s", 0.15, 0.0, 10.0, "how fast the estimate recovers while nothing confirms it")
-    slip_share = value("1", 0.8, 0.1, 2.0, "slip of a wheel, relative to what is held, from which it tells about friction")
+    cornering_time_constant = value("s", 0.1, 0.0, 5.0, "lag of the estimate towards a lower friction that cornering shows")
+    slip_time_constant = value("s", 0.03, 0.0, 5.0, "the same that a slipping wheel shows")
+    recovery_rate = value("1/s", 0.1, 0.0, 10.0, "relative growth of the estimate while nothing confirms it")
+    tested_rate = value("1/s", 0.3, 0.0, 10.0, "relative growth while tyres use it without slipping")
+    tested_share = value("1", 0.9, 0.1, 1.0, "share of the estimate that tyres have to use for that")
+    # Assumption: where one side is slippery, the other is no dry road until it has shown so.
+    side_difference = value("1", 0.3, 0.0, 1.0, "friction that one side is believed to have beyond the slippery one")
+    slip_share = value("1", 1.0, 0.1, 2.0, "slip of a wheel, relative to what is held, from which it tells about friction")
     cornering_speed_min = value("m/s", 8.0, 1.0, 50.0, "speed above which cornering tells about friction")
     cornering_force_share = value("1", 0.6, 0.05, 2.0, "lateral force over load that the tyres must promise to be judged")
     linear_share = value("1", 0.8, 0.1, 0.99, "share of the promised force above which the tyre pair is not at its limit")
@@ -284,18 +289,18 @@ class YawControl:
     # Assumption: Sport turns in more willingly than the car itself, Snow less.
     understeer_share = curve("1", (1.0, 0.8, 1.0, 1.3), -2.0, 5.0, "share of it that is wanted in Standard, Sport, Eco and Snow")
     friction_share = value("1", 0.8, 0.1, 1.0, "share of the friction that the reference may use")
-    reference_time_constant = value("s", 0.1, 0.0, 2.0, "lag of the reference yaw rate")
-    feed_forward = value("1", 0.0, 0.0, 2.0, "share of the reference's yaw acceleration that is fed forward as moment")
+    reference_time_constant = value("s", 0.12, 0.0, 2.0, "lag of the reference yaw rate")
+    feed_forward = value("1", 0.3, 0.0, 2.0, "share of the reference's yaw acceleration that is fed forward as moment")
     deadband = value("rad/s", 0.003, 0.0, 0.5, "yaw-rate error that is left alone")
-    gain = value("Nm/(rad/s)", 50e3, 0.0, 200e3, "yaw moment per yaw-rate error")
+    gain = value("Nm/(rad/s)", 60e3, 0.0, 200e3, "yaw moment per yaw-rate error")
     gain_rate = value("Nm/(rad/s2)", 2e3, 0.0, 50e3, "yaw moment per rate of the yaw-rate error")
     gain_integral = value("Nm/rad", 30e3, 0.0, 500e3, "yaw moment per integrated yaw-rate error")
     error_rate_time_constant = value("s", 0.03, 0.0, 1.0, "lag of the rate of the yaw-rate error")
     integral_time_constant = value("s", 1.0, 0.05, 100.0, "time in which the integral fades")
     moment_max = value("Nm", 12e3, 0.0, 50e3, "highest yaw moment, either sign")
     moment_tolerance = value("Nm", 200.0, 0.0, 10e3, "moment that the allocation may miss before the integral stands still")
-    fade_in_start = value("m/s", 4.0, 0.5, 30.0, "speed at which yaw control begins")
-    fade_in_end = value("m/s", 8.0, 1.0, 40.0, "speed from which yaw control is full")
+    fade_in_start = value("m/s", 5.6, 0.5, 30.0, "speed at which yaw control begins: 20 km/h, FMVSS 126")
+    fade_in_end = value("m/s", 9.0, 1.0, 40.0, "speed from which yaw control is full")
     sideslip_friction_share = value("s2/m", 0.01, 0.001, 0.1, "sideslip bound per friction: atan(this x mu x g)")
     sideslip_gain = value("Nm/rad", 60e3, 0.0, 500e3, "yaw moment per sideslip beyond its bound")
 
@@ -326,6 +331,7 @@ class Allocation:
     weight_brake = value("1", 100.0, 1.0, 1e6, "weight of using a brake with a mean load on its wheel")
     load_ratio_max = value("1", 4.0, 1.0, 100.0, "highest weight of an unloaded wheel's brake, relative to the mean")
     capacity_share = value("1", 0.95, 0.1, 1.5, "share of a tyre's longitudinal capacity that may be used")
+    give_up_share = value("1", 0.3, 0.0, 1.0, "share of its friction with which a front wheel may brake against any turn")
     brake_reach = value("1", 0.4, 0.05, 1.0, "how far a brake gets towards a new force while a motor's torque builds up")
     compensation_share = value("1", 0.15, 0.0, 1.0, "force beyond the driver's wish with which motors make up for brakes")
     lateral_loss_max = value("1", 0.5, 0.0, 2.0, "highest lateral force lost per longitudinal force")
@@ -376,21 +382,24 @@ class WheelSlip:
     """Windows of motor and brake torque in which the wheels neither spin nor lock."""
 
     enabled = flag("slip control may act", default=1)
-    slip_speed = value("m/s", 0.5, 0.1, 5.0, "slip speed that is held at low speed")
+    slip_speed = value("m/s", 0.4, 0.1, 5.0, "slip speed that is held at low speed")
     certain_share = value(
         "1", 2.0, 0.0, 10.0, "slip behind the half shafts, relative to what is held, that needs no confirmation"
     )
     sensed_share = value("1", 0.7, 0.0, 2.0, "slip by the wheels' sensors, relative to what is held, that confirms less")
-    slip_ratio = value("1", 0.08, 0.01, 0.5, "slip that is held at higher speed")
+    slip_ratio = value("1", 0.07, 0.01, 0.5, "slip per friction that is held at higher speed")
     curve_share = value("1", 0.5, 0.1, 1.0, "share of that slip which is left when cornering takes all friction")
     # Request to delivered torque on the real car 30 ms, and the age of the speed in its frame
     motor_lag = value("s", 0.035, 0.0, 0.2, "lag of the motor torque that is reckoned with")
     motor_time_constant = value("s", 0.06, 0.005, 1.0, "time in which a motor takes slip back to its target")
-    brake_lag = value("s", 0.08, 0.0, 0.5, "lag of the brakes that is reckoned with")
-    brake_time_constant = value("s", 0.08, 0.01, 1.0, "time in which a brake takes slip back to its target")
+    brake_lag = value("s", 0.12, 0.0, 0.5, "lag of the brakes that is reckoned with")
+    brake_time_constant = value("s", 0.06, 0.01, 1.0, "time in which a brake takes slip back to its target")
     brake_response = value("s", 0.06, 0.0, 0.5, "time constant of the brakes' hydraulics")
-    brake_release_time = value("s", 0.2, 0.0, 5.0, "time constant with which a brake's window opens again")
-    brake_target_share = value("1", 1.3, 1.0, 5.0, "slip that brakes hold, relative to what motors hold")
+    brake_release_time = value("s", 0.1, 0.0, 5.0, "time constant with which a wheel's window opens again")
+    spin_share = value("1", 1.3, 1.0, 5.0, "slip that brakes leave to a wheel that spins, relative to what motors hold")
+    lock_share = value("1", 2.0, 1.0, 5.0, "slip that brakes leave to a wheel that they brake, relative to the same")
+    held_share = value("1", 0.9, 0.1, 1.0, "share of its highest torque above which a wheel that spun is still held")
+    regeneration_recovery = value("1/s", 1.0, 0.0, 100.0, "how fast a motor brakes again after its wheels were kept from locking")
     brake_torque_max = value("Nm", 3500.0, 0.0, 20e3, "highest friction torque of one wheel")
     # Below what the torque monitor tolerates for a spinning axle
     opposite_torque_max = value("Nm", 0.0, 0.0, 1000.0, "motor torque that may brake a spinning axle against the driver's wish")
@@ -453,8 +462,8 @@ class PackEstimate:
 
     cell_voltage_plausible = value("V", 1.5, 0.5, 4.0, "cell voltage below which nothing is learnt from the pack")
     health_min = value("1", 0.3, 0.05, 1.0, "lowest believable state of health")
-    # The LEAF's field has steps of 5.2 mV a cell, 1.5 mV rms; the rest is the model's.
-    voltage_deviation = value("V", 3e-3, 1e-4, 0.1, "standard deviation of the measured mean cell voltage")
+    # The LEAF's field has steps of 5.2 mV a cell; while the voltage hardly moves, its rounding does not average out.
+    voltage_deviation = value("V", 5e-3, 1e-4, 0.1, "standard deviation of the measured mean cell voltage")
     innovation_max = value("V", 0.1, 1e-3, 1.0, "surprise of the cell voltage beyond which no more is believed")
     charge_deviation = value("1", 0.005, 1e-4, 1.0, "standard deviation of the reported state of charge, with which it starts")
     polarisation_deviation = value("V", 0.01, 1e-4, 0.5, "standard deviation of the polarisation voltages at the start")
@@ -465,7 +474,7 @@ class PackEstimate:
     growth_min = value("1", 0.3, 0.01, 1.0, "lowest believable resistance factor")
     growth_max = value("1", 8.0, 1.0, 100.0, "highest believable resistance factor")
     charge_noise = value("1/sqrt(s)", 1e-5, 0.0, 1e-2, "random walk of the state of charge: error of current and capacity")
-    polarisation_noise = value("V/sqrt(s)", 1e-4, 0.0, 0.1, "random walk of the polarisation voltages: error of the model")
+    polarisation_noise = value("V/sqrt(s)", 2e-5, 0.0, 0.1, "random walk of the polarisation voltages: error of the model")
 
 
 @record
@@ -524,6 +533,8 @@ class PowerBudget:
     # 30 ms from request to torque on the real car, and the age of the motor speed in its frame.
     look_ahead = value("s", 0.032, 0.0, 0.2, "how far ahead the motor speed is predicted")
     acceleration_time_constant = value("s", 0.03, 0.005, 1.0, "lag of the motor acceleration used to look ahead")
+    # Half a period of the half shafts' swing
+    lead_hold = value("s", 0.1, 0.0, 2.0, "time constant with which a motor's lead on the car is taken to fall back")
     acceleration_max = value("rad/s2", 500.0, 0.0, 5000.0, "highest motor acceleration reckoned with, either sign")
     # 0x1D4 asks in steps of 0.25 Nm.
     torque_rounding = value("Nm", 0.125, 0.0, 5.0, "motor torque by which a request may be off: half a step of its frame")

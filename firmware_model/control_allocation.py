@@ -6,8 +6,8 @@ yaw moment and a_X = (1, 1, -1, -1, -1, -1), its brakes turned round while the c
     minimise   w_M (a_M (u - u_0) - M)^2 / (t/2)^2 + w_X (a_X u - X)^2 + sum r_j (u_j - u_0,j)^2
 
     subject to motors     F_low <= F <= F_high             envelope, slew, slip window, regeneration fading out
-               brakes     B_low <= B <= B_high             strength, slip windows
-               tyres      |F_axle / 2 + a_X B| <= capacity what the lateral force leaves of the friction circle
+               brakes     0 <= B <= B_high                 strength
+               tyres      |F_axle / 2 + a_X B| <= capacity what the lateral force leaves of the friction circle; slip windows
                battery    P_low <= P + dP/dF (F - F_last) <= P_high
                driver     the motors do not do more than the driver wants, but for a share to make up for brakes
 
@@ -53,7 +53,7 @@ def allocate(
     _prefer(force, front_share, allocation)
     _set_arms(travel, state, calibration)
     _set_objective(force, moment, state, calibration)
-    _bound_tyres(force, travel, state, calibration)
+    _bound_tyres(force, moment, travel, state, calibration)
     _bound_power(state, calibration)
     _bound_driver(force, problem, calibration.allocation)
     solved = quadratic_program.solve(problem)
@@ -131,25 +131,20 @@ def _force_range(
     torque_most = most / force_per_torque
     lowest = clamp(share * lowest, -torque_most, 0.0) if force < 0.0 else 0.0
     highest = clamp(share * highest, 0.0, torque_most) if force > 0.0 else 0.0
+    if force * inputs.motor_speed < 0.0:
+        lowest, highest = slip.regeneration_share * lowest, slip.regeneration_share * highest
     least, most = torque_path.reachable(dt, last, path)
     least, most = clamp(slip.torque_lowest, least, most), clamp(slip.torque_highest, least, most)
     return force_per_torque * clamp(lowest, least, most), force_per_torque * clamp(highest, least, most)
 
 
 @kernel
-def bound_brakes(state: Any, calibration: Any) -> None:
-    """B_low and B_high [N] of all wheels: the windows of slip control."""
-    front, rear, slip, bounds = calibration.front, calibration.rear, state.wheel_slip, state.allocation.problem
-    _bound_brake(FIRST_BRAKE + FRONT_LEFT, slip.front_left, front, bounds)
-    _bound_brake(FIRST_BRAKE + FRONT_RIGHT, slip.front_right, front, bounds)
-    _bound_brake(FIRST_BRAKE + REAR_LEFT, slip.rear_left, rear, bounds)
-    _bound_brake(FIRST_BRAKE + REAR_RIGHT, slip.rear_right, rear, bounds)
-
-
-@kernel
-def _bound_brake(k: int, window: Any, axle: Any, bounds: Any) -> None:
-    bounds.lower[k] = window.lowest / axle.wheel_radius
-    bounds.upper[k] = window.highest / axle.wheel_radius
+def bound_brakes(bounds: Any, calibration: Any) -> None:
+    """B_low and B_high [N] of all wheels, by the brakes' strength."""
+    for wheel in range(4):
+        axle = calibration.front if wheel < REAR_LEFT else calibration.rear
+        bounds.lower[FIRST_BRAKE + wheel] = 0.0
+        bounds.upper[FIRST_BRAKE + wheel] = calibration.wheel_slip.brake_torque_max / axle.wheel_radius
 
 
 @kernel
@@ -212,38 +207,59 @@ def _set_objective(force: float, moment: float, state: Any, calibration: Any) ->
 
 
 @kernel
-def _bound_tyres(force: float, travel: float, state: Any, calibration: Any) -> None:
-    """Each wheel within its capacity, as far as the motor's bounds let it get there: no brake has to work against a motor.
+def _bound_tyres(force: float, moment: float, travel: float, state: Any, calibration: Any) -> None:
+    """Each wheel within its capacity and its slip window, as far as the motor's bounds let it get there.
 
-    While the car is driven by ``force`` [N], a brake counts with what it will have reached when the motor's torque is there.
+    Against the turn, a front wheel may give up its lateral force: what that loses turns the car the same way.
     """
-    slip, front, rear, c = state.wheel_slip, calibration.front, calibration.rear, calibration.allocation
-    reach = c.brake_reach if force * travel > 0.0 or state.vehicle_speed.speed == 0.0 else 1.0
-    _bound_tyre(FRONT_LEFT, FRONT_MOTOR, reach, slip.front_left.torque / front.wheel_radius, state, calibration)
-    _bound_tyre(FRONT_RIGHT, FRONT_MOTOR, reach, slip.front_right.torque / front.wheel_radius, state, calibration)
-    _bound_tyre(REAR_LEFT, REAR_MOTOR, reach, slip.rear_left.torque / rear.wheel_radius, state, calibration)
-    _bound_tyre(REAR_RIGHT, REAR_MOTOR, reach, slip.rear_right.torque / rear.wheel_radius, state, calibration)
+    driven = force * travel > 0.0 or state.vehicle_speed.speed == 0.0
+    gives_up = moment * state.tyre_load.front_lateral_force < 0.0
+    slip, front, rear = state.wheel_slip, calibration.front, calibration.rear
+    _bound_tyre(FRONT_LEFT, FRONT_MOTOR, travel, driven, gives_up, slip.front_left, front, state, calibration)
+    _bound_tyre(FRONT_RIGHT, FRONT_MOTOR, travel, driven, gives_up, slip.front_right, front, state, calibration)
+    _bound_tyre(REAR_LEFT, REAR_MOTOR, travel, driven, False, slip.rear_left, rear, state, calibration)
+    _bound_tyre(REAR_RIGHT, REAR_MOTOR, travel, driven, False, slip.rear_right, rear, state, calibration)
 
 
 @kernel
-def _bound_tyre(wheel: int, axle: int, reach: float, brake_force: float, state: Any, calibration: Any) -> None:
-    """One wheel, whose brake does ``brake_force`` [N] now and gets as far as ``reach`` [1] towards its new one in time."""
-    c, problem = calibration.allocation, state.allocation.problem
-    brake, row = FIRST_BRAKE + wheel, FIRST_TYRE + wheel
-    along = state.allocation.force_arm[brake]
-    problem.rows[wheel, axle] = 0.5
+def _bound_tyre(
+    wheel: int, motor_: int, travel: float, driven: bool, gives_up: bool, slip: Any, axle: Any, state: Any, calibration: Any
+) -> None:
+    """One wheel (``slip``, WheelSlipState). While the car is ``driven``, a brake counts with what it will have reached in time.
+
+    Only a wheel that spins is braked against a motor that cannot get out of its way as quickly.
+    """
+    problem = state.allocation.problem
+    brake, row, along = FIRST_BRAKE + wheel, FIRST_TYRE + wheel, -travel
+    reach = calibration.allocation.brake_reach if driven and not slip.spins else 1.0
+    problem.rows[wheel, motor_] = 0.5
     problem.rows[wheel, brake] = along * reach
-    capacity = UNBOUNDED
-    if c.enabled:
-        mu = friction.of_wheel(wheel, state.friction)
-        capacity = c.capacity_share * tyre_load.capacity(wheel, mu, state.tyre_load, calibration.tyre_load)
-    present = along * (1.0 - reach) * brake_force
-    most, least = capacity - present, -capacity - present
-    held = along * reach * problem.lower[brake]
-    least_driving = 0.5 * problem.lower[axle] + held
-    least_braking = 0.5 * problem.upper[axle] + held
+    lowest, highest = _tyre_range(wheel, travel, gives_up, slip, axle, state, calibration)
+    present = along * (1.0 - reach) * slip.torque / axle.wheel_radius
+    most, least = highest - present, lowest - present
+    brakes_most = along * problem.upper[brake] if slip.spins else 0.0
+    least_driving = 0.5 * problem.lower[motor_] + clamp(brakes_most, -UNBOUNDED, 0.0)
+    least_braking = 0.5 * problem.upper[motor_] + clamp(brakes_most, 0.0, UNBOUNDED)
     problem.upper[row] = most if most > least_driving else least_driving
     problem.lower[row] = least if least < least_braking else least_braking
+
+
+@kernel
+def _tyre_range(
+    wheel: int, travel: float, gives_up: bool, slip: Any, axle: Any, state: Any, calibration: Any
+) -> tuple[float, float]:
+    """Lowest and highest force [N] of motor and brake on one wheel, which may give up its lateral force for its brake."""
+    c = calibration.allocation
+    if not c.enabled:
+        return -UNBOUNDED, UNBOUNDED
+    mu = friction.of_wheel(wheel, state.friction)
+    driving = braking = c.capacity_share * tyre_load.capacity(wheel, mu, state.tyre_load, calibration.tyre_load)
+    if gives_up:
+        given_up = c.give_up_share * mu * state.tyre_load.vertical_force[wheel]
+        braking = given_up if given_up > braking else braking
+    driving = clamp(driving, -UNBOUNDED, slip.highest / axle.wheel_radius)
+    braking = clamp(braking, -UNBOUNDED, -slip.lowest / axle.wheel_radius)
+    return (-braking, driving) if travel > 0.0 else (-driving, braking)
 
 
 @kernel

@@ -137,13 +137,14 @@ def _vectoring(dt: float, inputs: Any, outputs: Any, state: Any, measurements: A
     moment = yaw_control.yaw_moment(dt, qualified, speed, beta, mu, state.yaw_control, measurements.yaw_control, calibration)
     share = torque_split.preferred_front_share(force, mu, qualified, state.tyre_load, calibration)
 
-    wheel_slip.set_targets(mu, state.tyre_load, state.wheel_slip, calibration.wheel_slip)
+    wheel_slip.set_targets(state.friction, state.tyre_load, state.wheel_slip, calibration.wheel_slip)
     wheel_slip.expect_brakes(dt, outputs.brakes, state.wheel_slip, calibration.wheel_slip)
-    wheel_slip.bound_brakes(
-        dt, qualified, inputs.wheels, measurements.vehicle_speed, state.torque_path, state.wheel_slip, calibration
-    )
+    wheel_slip.bound_wheels(
+        dt, travel, qualified, inputs.wheels, measurements.vehicle_speed, state.torque_path, state.friction, state.wheel_slip,
+        calibration,
+    )  # fmt: skip
     control_allocation.bound_motors(dt, force, f_driver, direction, share, travel, state, calibration)
-    control_allocation.bound_brakes(state, calibration)
+    control_allocation.bound_brakes(state.allocation.problem, calibration)
     control_allocation.allocate(force, moment, share, travel, state, measurements, calibration)
     brake_blending.command(state.allocation.force, speed, outputs.brakes, measurements.brake_blending, calibration)
     _measure_vectoring(beta, state, measurements)

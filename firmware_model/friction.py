@@ -1,13 +1,16 @@
 """Friction: the highest coefficient that the road can be believed to have, for the wheels of either side.
 
-What the tyres carry now is a lower bound for it, sqrt(a_x^2 + a_y^2) / g. An upper bound shows only where a tyre gives less than
-its stiffness promises:
+What the tyres carry now is a lower bound for it, sqrt(a_x^2 + a_y^2) / g. An upper bound shows only where a tyre gives less force
+F than the linear one P that its stiffness promises; of a tyre with F = P / sqrt(1 + (P / mu F_z)^2) it is
 
-    across   a pair with F = C alpha / sqrt(1 + (C alpha / mu F_z)^2):   mu F_z = F C alpha / sqrt((C alpha)^2 - F^2)
-    along    a wheel that slips while slip control holds its axle:       mu F_z = sqrt(F_x^2 + F_y^2)
+    mu F_z = F P / sqrt(P^2 - F^2)
 
-where F_x is half of what the road takes from the axle, for the differential is open, less the wheel's brake. The estimate falls
-quickly to such a bound, and comes back slowly while nothing confirms it. Cornering tells about both sides, slip about one.
+    across   of both tyres of an axle, P = C alpha
+    along    of a wheel that slips while slip control holds it, P = C_s s F_z; what cornering takes of its friction comes on top
+
+The estimate falls quickly to such a bound. It comes back slowly while nothing confirms it, and faster while the tyres use nearly
+all of it and do not slip. Cornering tells about both sides, slip about one; where that one is slippery, the other is no dry road
+either until it has shown so.
 """
 
 from math import sqrt
@@ -27,13 +30,23 @@ def estimate(dt: float, inputs: Any, speed: float, state: Any, calibration: Any)
     """
     c, load, slip, friction = calibration.friction, state.tyre_load, state.wheel_slip, state.friction
     front, rear, both = calibration.front, calibration.rear, _shown_by_cornering(speed, state, calibration)
-    half_front, half_rear = 0.5 * state.driveline.front.road_torque, 0.5 * state.driveline.rear.road_torque
-    front_left = _shown_by_slip(FRONT_LEFT, half_front, slip.front, slip.front_left, load, front, c)
-    front_right = _shown_by_slip(FRONT_RIGHT, half_front, slip.front, slip.front_right, load, front, c)
-    rear_left = _shown_by_slip(REAR_LEFT, half_rear, slip.rear, slip.rear_left, load, rear, c)
-    rear_right = _shown_by_slip(REAR_RIGHT, half_rear, slip.rear, slip.rear_right, load, rear, c)
-    friction.left = _follow(dt, friction.left, _lowest(both, front_left, rear_left), c)
-    friction.right = _follow(dt, friction.right, _lowest(both, front_right, rear_right), c)
+    left_shown = _lower(
+        _shown_by_slip(FRONT_LEFT, slip.front, slip.front_left, load, front, calibration),
+        _shown_by_slip(REAR_LEFT, slip.rear, slip.rear_left, load, rear, calibration),
+    )
+    right_shown = _lower(
+        _shown_by_slip(FRONT_RIGHT, slip.front, slip.front_right, load, front, calibration),
+        _shown_by_slip(REAR_RIGHT, slip.rear, slip.rear_right, load, rear, calibration),
+    )
+    left_used = _lower(_used(FRONT_LEFT, slip.front_left, load, front), _used(REAR_LEFT, slip.rear_left, load, rear))
+    right_used = _lower(_used(FRONT_RIGHT, slip.front_right, load, front), _used(REAR_RIGHT, slip.rear_right, load, rear))
+    left_before, right_before = friction.left, friction.right
+    friction.left = _follow(dt, left_before, both, left_shown, left_used, c)
+    friction.right = _follow(dt, right_before, both, right_shown, right_used, c)
+    if right_shown < right_before:
+        friction.left = _doubt(friction.left, friction.right + c.side_difference, left_used)
+    if left_shown < left_before:
+        friction.right = _doubt(friction.right, friction.left + c.side_difference, right_used)
     if inputs.motion_trusted:
         a_x, a_y = load.longitudinal_acceleration, load.lateral_acceleration
         missing = sqrt(a_x * a_x + a_y * a_y) / GRAVITY - 0.5 * (friction.left + friction.right)
@@ -50,16 +63,31 @@ def of_wheel(wheel: int, friction: Any) -> float:
 
 
 @kernel
-def _follow(dt: float, before: float, shown: float, c: Any) -> float:
-    """The estimate [1] after ``before``, with an upper bound ``shown`` (the highest there is, if none is)."""
-    coefficient = lag(before, shown, c.fall_time_constant, dt) if shown < before else before + c.recovery_rate * dt
-    return clamp(coefficient, c.minimum, c.maximum)
+def _follow(dt: float, before: float, across: float, along: float, used: float, c: Any) -> float:
+    """The estimate [1] after ``before``, with upper bounds shown ``across`` and ``along`` (the highest there is, if none is).
+
+    So much is in use as ``used`` [1].
+    """
+    friction = before
+    if across < friction:
+        friction = lag(friction, across, c.cornering_time_constant, dt)
+    if along < friction:
+        friction = lag(friction, along, c.slip_time_constant, dt)
+    if friction == before:
+        friction *= 1.0 + dt * (c.tested_rate if used > c.tested_share * before else c.recovery_rate)
+    return clamp(friction, c.minimum, c.maximum)
 
 
 @kernel
-def _lowest(a: float, b: float, c: float) -> float:
-    lowest = a if a < b else b
-    return lowest if lowest < c else c
+def _doubt(friction: float, most: float, used: float) -> float:
+    """``friction`` [1] of the side beside a slippery one: no more than ``most`` [1], unless more is in use."""
+    believed = most if most > used else used
+    return _lower(friction, believed)
+
+
+@kernel
+def _lower(a: float, b: float) -> float:
+    return a if a < b else b
 
 
 @kernel
@@ -78,22 +106,44 @@ def _shown_by_cornering(speed: float, state: Any, calibration: Any) -> float:
 @kernel
 def _shown_by_pair(force: float, linear: float, vertical: float, c: Any) -> float:
     """Friction [1] that a tyre pair shows whose stiffness would give ``linear`` [N] and which gives ``force`` [N]."""
-    f, promised = abs(force), abs(linear)
-    loaded = vertical > 0.0 and promised >= c.cornering_force_share * vertical
-    if not loaded or force * linear <= 0.0 or f > c.linear_share * promised:
+    if force * linear <= 0.0 or abs(linear) < c.cornering_force_share * vertical:
         return c.maximum
-    return f * promised / (sqrt(promised * promised - f * f) * vertical)
+    limit = _limit(abs(force), abs(linear), c)
+    return limit / vertical if 0.0 < limit < c.maximum * vertical else c.maximum
 
 
 @kernel
-def _shown_by_slip(wheel: int, torque: float, axle_slip: Any, wheel_slip: Any, load: Any, axle: Any, c: Any) -> float:
-    """Friction [1] that one wheel shows, driven by a ``torque`` [Nm], while slip control holds its axle.
+def _limit(force: float, promised: float, c: Any) -> float:
+    """Highest force [N] of a tyre that gives ``force`` where its stiffness has ``promised`` another; 0 if it shows none."""
+    if force > c.linear_share * promised:
+        return 0.0
+    return force * promised / sqrt(promised * promised - force * force)
+
+
+@kernel
+def _shown_by_slip(wheel: int, axle_slip: Any, wheel_slip: Any, load: Any, axle: Any, calibration: Any) -> float:
+    """Friction [1] that one wheel shows while slip control holds it by its motor or by its brake.
 
     The highest there is, if it does not slip itself.
     """
-    vertical = load.vertical_force[wheel]
-    if not axle_slip.active or vertical <= 0.0 or abs(wheel_slip.slip) < c.slip_share * axle_slip.target:
+    c, vertical, slip = calibration.friction, load.vertical_force[wheel], abs(wheel_slip.slip)
+    held = axle_slip.active or wheel_slip.spins or wheel_slip.locks
+    if not held or vertical <= 0.0 or slip < c.slip_share * axle_slip.target:
         return c.maximum
-    along = (torque - wheel_slip.torque) / axle.wheel_radius
+    if wheel_slip.slip * wheel_slip.shaft.road_torque <= 0.0:  # a force along the slip: the speed over ground is wrong
+        return c.maximum
+    rolling = axle.wheel_radius * wheel_slip.shaft.speed
+    faster = rolling if wheel_slip.slip > 0.0 else rolling + slip
+    promised = calibration.vehicle.slip_stiffness * vertical * (slip / faster if faster > slip else 1.0)
+    along = _limit(abs(wheel_slip.shaft.road_torque) / axle.wheel_radius, promised, c)
     across = load.lateral_force[wheel]
-    return sqrt(along * along + across * across) / vertical
+    return sqrt(along * along + across * across) / vertical if along > 0.0 else c.maximum
+
+
+@kernel
+def _used(wheel: int, wheel_slip: Any, load: Any, axle: Any) -> float:
+    """Friction [1] that the force of one wheel makes use of."""
+    vertical = load.vertical_force[wheel]
+    along = wheel_slip.shaft.road_torque / axle.wheel_radius
+    across = load.lateral_force[wheel]
+    return sqrt(along * along + across * across) / vertical if vertical > 0.0 else 0.0

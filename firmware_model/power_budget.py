@@ -34,8 +34,8 @@ def fit(
     What goes out is that times ``state.power_budget.lead_share``.
     """
     c, budget = calibration.power_budget, state.power_budget
-    omega_f = _speed_ahead(dt, state.inputs.front.motor_speed, budget.front, c)
-    omega_r = _speed_ahead(dt, state.inputs.rear.motor_speed, budget.rear, c)
+    omega_f = _speed_ahead(dt, state.inputs.front.motor_speed, state.vehicle_speed.speed, budget.front, calibration.front, c)
+    omega_r = _speed_ahead(dt, state.inputs.rear.motor_speed, state.vehicle_speed.speed, budget.rear, calibration.rear, c)
     a_f, b_f, c_f = _parabola(front_torque, omega_f, budget.loss_factor, calibration.front)
     a_r, b_r, c_r = _parabola(rear_torque, omega_r, budget.loss_factor, calibration.rear)
     quadratic, linear, constant = a_f + a_r, b_f + b_r, c_f + c_r + c.auxiliary_power
@@ -125,14 +125,21 @@ def learn(dt: float, inputs: Any, state: Any, measurements: Any, c: Any) -> None
 
 
 @kernel
-def _speed_ahead(dt: float, omega: float, state: Any, c: Any) -> float:
-    """Motor speed [rad/s] when a torque commanded now acts: omega + T_a d(omega)/dt."""
+def _speed_ahead(dt: float, omega: float, speed: float, state: Any, axle: Any, c: Any) -> float:
+    """Motor speed [rad/s] when a torque commanded now acts: omega + T_a d(omega)/dt, in a car at ``speed`` [m/s].
+
+    A motor that swings on its half shafts comes back. A torque that followed it, late, would keep it swinging; so its lead on the
+    car is taken to last a while.
+    """
     before = state.motor_speed
     state.motor_speed = lag(before, omega, c.acceleration_time_constant, dt)
     acceleration = clamp((state.motor_speed - before) / dt, -c.acceleration_max, c.acceleration_max)
     ahead = omega + c.look_ahead * acceleration
-    # A motor that swings on its half shafts comes back: less than the present speed is not reckoned with.
-    state.speed_ahead = ahead if abs(ahead) > abs(omega) else omega
+    rolling = speed * axle.gear_ratio / axle.wheel_radius
+    direction = -1.0 if ahead < 0.0 else 1.0
+    lead = direction * (ahead - rolling)
+    state.lead = lead if lead > state.lead else lag(state.lead, lead, c.lead_hold, dt)
+    state.speed_ahead = rolling + direction * state.lead
     return state.speed_ahead
 
 

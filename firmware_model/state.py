@@ -238,21 +238,25 @@ class AxleSlipState:
 
     active = flag("slip control holds the axle")
     slip = real("m/s", "mean circumferential speed of the wheels minus speed over ground")
+    friction = real("1", "friction of the axle's weaker side", default=1.0)
     target_share = real("1", "share of the slip target that cornering leaves", default=1.0)
     target = real("m/s", "slip speed that is held")
     torque_lowest = real("Nm", "lowest motor torque that slip allows", default=-1000.0)
     torque_highest = real("Nm", "highest motor torque that slip allows", default=1000.0)
+    regeneration_share = real("1", "share of its braking torque that the motor may use", default=1.0)
 
 
 @record
-class BrakeSlipState:
-    """Slip control of one wheel through its brake."""
+class WheelSlipState:
+    """Slip control of one wheel by motor and brake together."""
 
     shaft = ShaftState
     slip = real("m/s", "circumferential speed minus speed over ground")
     torque = real("Nm", "torque that the brake is reckoned to have reached")
-    lowest = real("Nm", "lowest brake torque: a wheel that spins is held by it")
-    highest = real("Nm", "highest brake torque: a wheel that locks is let go", default=3500.0)
+    spins = flag("slip control keeps the wheel from spinning")
+    locks = flag("slip control keeps the wheel from locking")
+    lowest = real("Nm", "lowest torque of motor and brake together", default=-3500.0)
+    highest = real("Nm", "highest torque of motor and brake together", default=3500.0)
 
 
 @record
@@ -261,10 +265,10 @@ class WheelSlipStates:
 
     front = AxleSlipState
     rear = AxleSlipState
-    front_left = BrakeSlipState
-    front_right = BrakeSlipState
-    rear_left = BrakeSlipState
-    rear_right = BrakeSlipState
+    front_left = WheelSlipState
+    front_right = WheelSlipState
+    rear_left = WheelSlipState
+    rear_right = WheelSlipState
 
 
 @record
@@ -313,6 +317,7 @@ class MotorPredictionState:
     """Where one motor's speed is going."""
 
     motor_speed = real("rad/s", "lagged motor speed, from which the acceleration follows")
+    lead = real("rad/s", "speed by which the motor is taken to be ahead of the car")
     speed_ahead = real("rad/s", "motor speed when a torque commanded now acts")
 
 

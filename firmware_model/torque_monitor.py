@@ -67,9 +67,9 @@ COMMAND_FAULTS = int(Fault.MONITOR_EXCESS | Fault.MONITOR_OPPOSITE)
 def check_driver(dt: float, inputs: Any, state: Any, outputs: Any, measurements: Any, calibration: Any) -> None:
     """Compare the commands in ``outputs`` with what driver and battery (raw ``inputs``) allow; ``dt`` [s] since the last time."""
     gear = inputs.pedals.gear
-    _hold_inputs(dt, inputs, state, calibration)
-    driving, braking = _allowed_torques(gear, state, calibration.torque_monitor)
     d = -1.0 if gear == Gear.REVERSE else 1.0
+    _hold_inputs(dt, d, inputs, state, calibration)
+    driving, braking = _allowed_torques(gear, state, calibration.torque_monitor)
     slip_front, slip_rear = _slip_torques(dt, d, inputs, state, outputs, measurements, calibration)
     if gear == Gear.REVERSE or gear == Gear.DRIVE or gear == Gear.BRAKE:
         _judge_commands(dt, d, driving, braking, slip_front, slip_rear, outputs, state, measurements, calibration)
@@ -131,14 +131,16 @@ def _at_least(value: float, bound: float) -> float:
 
 
 @kernel
-def _hold_inputs(dt: float, inputs: Any, state: Any, calibration: Any) -> None:
-    """Keep the last valid pedals, motor speed and battery limit for a short time, then reckon with none."""
+def _hold_inputs(dt: float, d: float, inputs: Any, state: Any, calibration: Any) -> None:
+    """Keep the last valid pedals, motor speed in the gear's direction ``d`` and battery limit for a short time, then reckon with
+    none.
+    """
     hold_time = _at_most(calibration.torque_monitor.hold_time, HOLD_TIME_MAX)
     accelerator, brake = _accelerator(inputs.pedals), inputs.pedals.brake
     limit = inputs.battery.discharge_limit
     if inputs.battery_wide.link.age <= hold_time:
         limit = inputs.battery_wide.discharge_limit
-    omega = _slower_motor(inputs, calibration)
+    omega = _slower_motor(d, inputs, calibration)
     # Every comparison is false for NaN.
     if _is_position(accelerator) and _is_position(brake) and limit >= 0.0 and limit <= POWER_MAX and omega >= 0.0:
         state.invalid_time = 0.0
@@ -177,12 +179,16 @@ def _motor_speed(inputs: Any, axle: Any, c: Any) -> float:
 
 
 @kernel
-def _slower_motor(inputs: Any, calibration: Any) -> float:
-    """Speed of the slower motor [rad/s, without sign] of those that report; NaN if none does."""
+def _slower_motor(d: float, inputs: Any, calibration: Any) -> float:
+    """Speed of the slower motor [rad/s] of those that report in the gear's direction ``d``; NaN if none does.
+
+    It is 0 for a car that rolls against its gear: the driver's torque then takes no power from the battery.
+    """
     c = calibration.torque_monitor
-    front = abs(_motor_speed(inputs.front, calibration.front, c))
-    rear = abs(_motor_speed(inputs.rear, calibration.rear, c))
-    return rear if not front <= rear and rear == rear else front
+    front = d * _motor_speed(inputs.front, calibration.front, c)
+    rear = d * _motor_speed(inputs.rear, calibration.rear, c)
+    slower = rear if not front <= rear and rear == rear else front
+    return 0.0 if slower < 0.0 else slower
 
 
 @kernel

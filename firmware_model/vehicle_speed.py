@@ -25,10 +25,11 @@ def estimate(dt: float, state: Any, measurements: Any, calibration: Any) -> None
     direction = _direction(observer.speed, inputs, c)
     motor_force = direction * _motor_force(state.torque_path, calibration)
     road_force, f_brake = _road_force(direction, state, calibration)
-    drives = road_force >= 0.0
+    # A wheel that a brake has just stopped looks, for a moment, as if its motor did it.
+    drives = road_force >= 0.0 and f_brake < abs(motor_force) + c.quiet_force
     rolling_speed, slipping = _rolling_wheel(inputs, drives, state.wheel_slip, calibration)
     weight = calibration.vehicle.mass * GRAVITY
-    v_w = direction * rolling_speed * (1.0 - road_force / (weight * c.slip_stiffness))
+    v_w = direction * rolling_speed * (1.0 - road_force / (weight * calibration.vehicle.slip_stiffness))
 
     tolerance = c.trust_speed + c.trust_share * rolling_speed
     stands = abs(motor_force) < c.quiet_force and rolling_speed < c.standstill_speed
@@ -113,24 +114,29 @@ def _rolling_wheel(inputs: Any, drives: bool, slip: Any, calibration: Any) -> tu
     speed, slips = (inf, False) if drives else (0.0, False)
     if inputs.front_wheels_trusted:
         spread, v = vehicle.front_track * turn, inputs.wheel_speed
-        speed, slips = _better(v[FRONT_LEFT] + spread, slip.front_left, slip.front, drives, speed, slips)
-        speed, slips = _better(v[FRONT_RIGHT] - spread, slip.front_right, slip.front, drives, speed, slips)
+        speed, slips = _better(v[FRONT_LEFT] + spread, _slips(slip.front_left, slip.front, drives), drives, speed, slips)
+        speed, slips = _better(v[FRONT_RIGHT] - spread, _slips(slip.front_right, slip.front, drives), drives, speed, slips)
     elif front.motor_present:
         v_f = abs(inputs.front.motor_speed) * front.wheel_radius / front.gear_ratio
-        speed, slips = _better(v_f, slip.front, slip.front, drives, speed, slips)
+        speed, slips = _better(v_f, slip.front.active != 0, drives, speed, slips)
     if inputs.rear_wheels_trusted:
         spread, v = vehicle.rear_track * turn, inputs.wheel_speed
-        speed, slips = _better(v[REAR_LEFT] + spread, slip.rear_left, slip.rear, drives, speed, slips)
-        speed, slips = _better(v[REAR_RIGHT] - spread, slip.rear_right, slip.rear, drives, speed, slips)
+        speed, slips = _better(v[REAR_LEFT] + spread, _slips(slip.rear_left, slip.rear, drives), drives, speed, slips)
+        speed, slips = _better(v[REAR_RIGHT] - spread, _slips(slip.rear_right, slip.rear, drives), drives, speed, slips)
     elif rear.motor_present:
         v_r = abs(inputs.rear.motor_speed) * rear.wheel_radius / rear.gear_ratio
-        speed, slips = _better(v_r, slip.rear, slip.rear, drives, speed, slips)
+        speed, slips = _better(v_r, slip.rear.active != 0, drives, speed, slips)
     return (speed, slips) if isfinite(speed) else (0.0, True)
 
 
 @kernel
-def _better(v: float, wheel: Any, axle: Any, drives: bool, best: float, best_slips: bool) -> tuple[float, bool]:
+def _slips(wheel: Any, axle: Any, drives: bool) -> bool:
+    """Whether slip control keeps this ``wheel`` from spinning (from locking, unless it ``drives``), by motor or brake."""
+    by_motor = axle.active != 0 and abs(wheel.slip) > axle.target
+    return by_motor or (wheel.spins if drives else wheel.locks) != 0
+
+
+@kernel
+def _better(v: float, slips: bool, drives: bool, best: float, best_slips: bool) -> tuple[float, bool]:
     """``v`` [m/s] of another wheel instead of the ``best`` so far, if it spins less or locks less."""
-    if (v < best) == drives:
-        return v, axle.active != 0 and abs(wheel.slip) > axle.target
-    return best, best_slips
+    return (v, slips) if (v < best) == drives else (best, best_slips)

@@ -1,4 +1,4 @@
-"""Wheel slip: the window of motor torque, and of brake torque, in which wheels neither spin nor lock.
+"""Wheel slip: the window of torque in which the wheels of an axle, and each single one, neither spin nor lock.
 
 A shaft of inertia J is turned by its actuator and held by the road, which takes T_road from it (:mod:`driveline`). An actuator
 with lag tau would leave a slip of s + tau ds/dt behind if it stopped acting now; it is told to take that back to the target s_t
@@ -8,14 +8,17 @@ within T_c:
 
 The closed loop has the poles -1/tau and -1/T_c whatever the road does, and no integrator that winds up; driving, regeneration
 and reverse are one case. The motor's window opens where slip is certain, for a motor swings on its half shafts without its wheels
-slipping, and never asks for more than was wanted. Motors run at the base raster, each wheel's brake, by the same law, at 10 ms.
+slipping, and never asks for more than was wanted; it runs at the base raster.
+
+At 10 ms the same law has a window for each wheel, of the torque of motor and brake together. Which of them keeps to it is the
+allocation's choice: behind an open differential a brake on the slippery side lets the motor drive the other one.
 """
 
 from typing import Any
 
 from firmware_model import driveline, tyre_load
 from firmware_model.kernel import kernel
-from firmware_model.kernel.math import clamp, lag
+from firmware_model.kernel.math import clamp, lag, slew
 from firmware_model.signals import FRONT_LEFT, FRONT_RIGHT, REAR_LEFT, REAR_RIGHT
 
 
@@ -27,13 +30,14 @@ def limit(torque: float, shaft: Any, sensed: float, motion: Any, state: Any, mea
     without sign; ``motion`` (VehicleSpeedMeasurements) is the car's. The rest belongs to the axle.
     """
     state.slip = axle.wheel_radius * shaft.speed - motion.speed
-    state.target = slip_target(motion.speed, state.target_share, c)
+    state.target = slip_target(motion.speed, state.friction, state.target_share, c)
     ahead = state.slip + c.motor_lag * (axle.wheel_radius * shaft.acceleration - motion.acceleration)
     taken = torque
     if c.enabled and axle.motor_present and (state.active or _begins(ahead, sensed, motion.speed, state, c)):
         lower, upper = _window(
-            ahead, state.target, shaft.road_torque, motion.acceleration, c.motor_time_constant, axle.wheel_radius, axle.inertia
-        )
+            ahead, -state.target, state.target, shaft.road_torque, motion.acceleration, c.motor_time_constant, axle.wheel_radius,
+            axle.inertia,
+        )  # fmt: skip
         taken = _within_wish(torque, lower / axle.gear_ratio, upper / axle.gear_ratio, shaft.speed, state, c)
     state.active = taken != torque
     state.torque_lowest = taken if taken > torque else -axle.motor_torque_max
@@ -70,17 +74,26 @@ def _within_wish(torque: float, lower: float, upper: float, speed: float, state:
 
 
 @kernel
-def slip_target(speed: float, share: float, c: Any) -> float:
-    """Slip speed [m/s] that is held at ``speed`` [m/s]: absolute when slow, in proportion above; in a curve a ``share`` [1]."""
-    proportional = c.slip_ratio * abs(speed)
+def slip_target(speed: float, friction: float, share: float, c: Any) -> float:
+    """Slip speed [m/s] that is held at ``speed`` [m/s] on ``friction`` [1]: absolute when slow, in proportion above.
+
+    A tyre gives its most at a slip in proportion to its friction. In a curve a ``share`` [1] of it is held.
+    """
+    proportional = c.slip_ratio * friction * abs(speed)
     return share * (proportional if proportional > c.slip_speed else c.slip_speed)
 
 
 @kernel
-def set_targets(friction: float, load: Any, state: Any, c: Any) -> None:
-    """Leave each axle the more slip, the less of its ``friction`` [1] cornering takes; ``load`` is the state of tyre_load."""
-    state.front.target_share = _target_share(load.front_lateral_force, friction * tyre_load.axle_load(load, True), c)
-    state.rear.target_share = _target_share(load.rear_lateral_force, friction * tyre_load.axle_load(load, False), c)
+def set_targets(friction: Any, load: Any, state: Any, c: Any) -> None:
+    """What each axle's slip target depends on: the friction of its weaker side, and what cornering takes of the friction.
+
+    ``friction`` and ``load`` are the states of these two laws.
+    """
+    left, right = friction.left, friction.right
+    weaker, mean = (left if left < right else right), 0.5 * (left + right)
+    state.front.friction = state.rear.friction = weaker
+    state.front.target_share = _target_share(load.front_lateral_force, mean * tyre_load.axle_load(load, True), c)
+    state.rear.target_share = _target_share(load.rear_lateral_force, mean * tyre_load.axle_load(load, False), c)
 
 
 @kernel
@@ -90,60 +103,98 @@ def _target_share(lateral_force: float, circle: float, c: Any) -> float:
 
 
 @kernel
-def bound_brakes(dt: float, inputs: Any, wheels: Any, motion: Any, torques: Any, state: Any, calibration: Any) -> None:
-    """Lowest and highest brake torque [Nm] of each wheel into ``state`` (WheelSlipStates); one step of ``dt`` [s].
+def bound_wheels(
+    dt: float, travel: float, inputs: Any, wheels: Any, motion: Any, torques: Any, friction: Any, state: Any, calibration: Any
+) -> None:
+    """Lowest and highest torque [Nm] of motor and brake on each wheel into ``state`` (WheelSlipStates); one step of ``dt`` [s].
 
-    ``wheels`` (WheelInputs) tell by their counts which speeds are news, ``torques`` (TorquePathState) what the motors are told.
+    They count in the direction ``travel`` (1, -1) in which the car moves. ``wheels`` (WheelInputs) tell by their counts which
+    speeds are news, ``torques`` (TorquePathState) what the motors are told, ``friction`` (FrictionState) what the road gives.
     """
-    front, rear, vehicle = calibration.front, calibration.rear, calibration.vehicle
-    direction = -1.0 if motion.speed < 0.0 else 1.0
-    speed, acceleration = direction * motion.speed, direction * motion.acceleration
-    turn = 0.5 * direction * inputs.yaw_rate if inputs.motion_trusted else 0.0
-    drive = 0.5 * direction * front.gear_ratio * torques.front_torque
-    news, spread = wheels.front_link.received, vehicle.front_track * turn
-    _bound_brake(
-        dt, inputs.wheel_speed[FRONT_LEFT], speed - spread, drive, acceleration, news, state.front_left, front, calibration
-    )
-    _bound_brake(
-        dt, inputs.wheel_speed[FRONT_RIGHT], speed + spread, drive, acceleration, news, state.front_right, front, calibration
-    )
-    drive = 0.5 * direction * rear.gear_ratio * torques.rear_torque
-    news, spread = wheels.rear_link.received, vehicle.rear_track * turn
-    _bound_brake(dt, inputs.wheel_speed[REAR_LEFT], speed - spread, drive, acceleration, news, state.rear_left, rear, calibration)
-    _bound_brake(
-        dt, inputs.wheel_speed[REAR_RIGHT], speed + spread, drive, acceleration, news, state.rear_right, rear, calibration
-    )
+    speed, vehicle = inputs.wheel_speed, calibration.vehicle
+    turn = 0.5 * inputs.yaw_rate if inputs.motion_trusted else 0.0
+    _bound_pair(
+        dt, travel, speed[FRONT_LEFT], speed[FRONT_RIGHT], vehicle.front_track * turn, inputs.front, torques.front_torque,
+        wheels.front_link.received, motion, friction, state.front, state.front_left, state.front_right, calibration.front,
+        calibration,
+    )  # fmt: skip
+    _bound_pair(
+        dt, travel, speed[REAR_LEFT], speed[REAR_RIGHT], vehicle.rear_track * turn, inputs.rear, torques.rear_torque,
+        wheels.rear_link.received, motion, friction, state.rear, state.rear_left, state.rear_right, calibration.rear,
+        calibration,
+    )  # fmt: skip
 
 
 @kernel
-def _bound_brake(
+def _bound_pair(
     dt: float,
-    speed: float,
-    hub_speed: float,
-    drive: float,
-    acceleration: float,
+    travel: float,
+    left_speed: float,
+    right_speed: float,
+    spread: float,
+    drive: Any,
+    motor_torque: float,
     received: int,
+    motion: Any,
+    friction: Any,
     state: Any,
+    left: Any,
+    right: Any,
     axle: Any,
     calibration: Any,
 ) -> None:
-    """Window of one brake at circumferential ``speed`` [m/s] and ``drive`` torque [Nm], both in the direction of travel."""
-    c = calibration.wheel_slip
-    # Alone behind an open differential, a wheel turns the motor at half its speed.
-    inertia = axle.wheel_inertia + 0.25 * axle.rotor_inertia
-    shaft, watching = state.shaft, calibration.driveline
-    driveline.observe(
-        dt, speed / axle.wheel_radius, drive - state.torque, received, inertia, watching.wheel_time_constant, shaft, watching
-    )
+    """The ``left`` and ``right`` wheel of an axle (``state``, AxleSlipState) whose motor (``drive``, QualifiedAxle) is told
+    ``motor_torque`` [Nm]. The wheels have circumferential speeds [m/s, without sign]; the yaw rate spreads their hubs' apart.
+
+    From here on all is in the direction of travel.
+    """  # fmt: skip
+    speed, acceleration = travel * motion.speed, travel * motion.acceleration
+    half_gear, spread = 0.5 * travel * axle.gear_ratio, travel * spread
+    delivered, told, c = half_gear * drive.motor_torque, half_gear * motor_torque, calibration.wheel_slip
+    _observe_wheel(dt, left_speed, speed - spread, delivered, received, left, axle, calibration.driveline)
+    _observe_wheel(dt, right_speed, speed + spread, delivered, received, right, axle, calibration.driveline)
+    _bound_wheel(dt, speed - spread, told, acceleration, friction.left, left, axle, c)
+    _bound_wheel(dt, speed + spread, told, acceleration, friction.right, right, axle, c)
+    # A motor and a brake that took turns in braking would shake the car: the motor leaves it to the brake.
+    holds = left.locks or right.locks or (state.active and told < 0.0)
+    state.regeneration_share = 0.0 if holds else slew(state.regeneration_share, 1.0, 0.0, c.regeneration_recovery, dt)
+
+
+@kernel
+def _observe_wheel(dt: float, speed: float, hub_speed: float, drive: float, received: int, state: Any, axle: Any, c: Any) -> None:
+    """Slip of one wheel and what the road takes from it, at circumferential ``speed`` [m/s] under a ``drive`` torque [Nm]."""
     state.slip = speed - hub_speed
-    target = c.brake_target_share * slip_target(hub_speed, 1.0, c)
-    ahead = state.slip + c.brake_lag * (axle.wheel_radius * shaft.acceleration - acceleration)
-    lower, upper = _window(ahead, target, shaft.road_torque, acceleration, c.brake_time_constant, axle.wheel_radius, inertia)
-    lowest = clamp(drive - upper, 0.0, c.brake_torque_max) if c.enabled and state.slip > target else 0.0
-    highest = clamp(drive - lower, 0.0, c.brake_torque_max) if c.enabled and state.slip < -target else c.brake_torque_max
+    torque = drive - state.torque
+    driveline.observe(dt, speed / axle.wheel_radius, torque, received, _inertia(axle), c.wheel_time_constant, state.shaft, c)
+
+
+@kernel
+def _inertia(axle: Any) -> float:
+    """Inertia [kg m2] of one wheel: alone behind an open differential, it turns the motor at half its speed."""
+    return axle.wheel_inertia + 0.25 * axle.rotor_inertia
+
+
+@kernel
+def _bound_wheel(
+    dt: float, hub_speed: float, drive: float, acceleration: float, friction: float, state: Any, axle: Any, c: Any
+) -> None:
+    """Window of one wheel to which the motor was told to bring a ``drive`` torque [Nm]; all in the direction of travel.
+
+    A wheel that spun is held until the motor gives it less than it may have: its brake has nothing to do then.
+    """
+    held = slip_target(hub_speed, friction, 1.0, c)
+    most, least = c.spin_share * held, -c.lock_share * held
+    ahead = state.slip + c.brake_lag * (axle.wheel_radius * state.shaft.acceleration - acceleration)
+    lowest, highest = _window(
+        ahead, least, most, state.shaft.road_torque, acceleration, c.brake_time_constant, axle.wheel_radius, _inertia(axle)
+    )
+    state.spins = c.enabled and (state.slip > most or (state.spins and drive > c.held_share * state.highest))
+    state.locks = c.enabled and (state.slip < least or (state.locks and drive - state.torque < c.held_share * state.lowest))
+    highest = clamp(highest, -c.brake_torque_max, c.brake_torque_max) if state.spins else c.brake_torque_max
+    lowest = clamp(lowest, -c.brake_torque_max, 0.0) if state.locks else -c.brake_torque_max
     # A window closes at once and opens slowly, for the wheel that was held has only just come back.
-    state.lowest = lowest if lowest > state.lowest else lag(state.lowest, lowest, c.brake_release_time, dt)
     state.highest = highest if highest < state.highest else lag(state.highest, highest, c.brake_release_time, dt)
+    state.lowest = lowest if lowest > state.lowest else lag(state.lowest, lowest, c.brake_release_time, dt)
 
 
 @kernel
@@ -157,12 +208,19 @@ def expect_brakes(dt: float, outputs: Any, state: Any, c: Any) -> None:
 
 @kernel
 def _window(
-    ahead: float, target: float, road_torque: float, acceleration: float, time_constant: float, radius: float, inertia: float
+    ahead: float,
+    least: float,
+    most: float,
+    road_torque: float,
+    acceleration: float,
+    time_constant: float,
+    radius: float,
+    inertia: float,
 ) -> tuple[float, float]:
-    """Lowest and highest torque [Nm] that take a slip speed ``ahead`` [m/s] into +-``target`` [m/s] within ``time_constant`` [s].
+    """Lowest and highest torque [Nm] that take a slip speed ``ahead`` [m/s] between ``least`` and ``most`` [m/s].
 
-    The road takes ``road_torque`` [Nm], the car gains ``acceleration`` [m/s2].
-    """
+    Within ``time_constant`` [s], while the road takes ``road_torque`` [Nm] and the car gains ``acceleration`` [m/s2].
+    """  # fmt: skip
     hold = road_torque + inertia * acceleration / radius
     per_speed = inertia / (radius * time_constant)
-    return hold - per_speed * (target + ahead), hold + per_speed * (target - ahead)
+    return hold + per_speed * (least - ahead), hold + per_speed * (most - ahead)

@@ -30,15 +30,17 @@ AFTER = 30.0  # [m] of straight road after the last lane
 FRICTION = 1.0
 CONE_SPACING = 3.0  # [m] at most, along a lane
 
-# What a driver may try, the same for everybody: how far ahead to look [s], and how much of the room beside the car to keep [1].
-PREVIEW_TIMES = (0.25, 0.30, 0.35, 0.40)
-ROOMS = (0.30, 0.35, 0.45)
-SLOWEST, FASTEST = 50, 110  # [km/h]
+# What a driver may try, the same for everybody: how far ahead to look [s], how long before a lane to be in it [m], and how much
+# of the room beside the car to keep [1].
+PREVIEW_TIMES = (0.30, 0.35, 0.40)
+EARLIER = (0.0, 0.2, 0.4)
+ROOMS = (0.10, 0.15, 0.20)
+SLOWEST, FASTEST = 60, 110  # [km/h]
 FAILURES = 2  # so many speeds in a row without a clean drive end the search
 GAIN = 5.0  # [km/h] wanted beyond the fixed split
 
 GRID = 0.5  # [m] of the wanted way
-END_MARGIN = 0.35  # [m] by which its lanes are longer: the corners of a turned car are not abreast of its middle
+SIDE_POINTS = 9  # along each side of the car that stay between the cones on it
 SWEEPS = 4000
 
 
@@ -135,10 +137,10 @@ def runs_over(trace: Trace, x: float, y: float, outline: Outline) -> bool:
 # --- the wanted way -----------------------------------------------------------------------------------------------------------
 
 
-def way_through(lanes: Sequence[Lane], outline: Outline, room: float) -> Any:
-    """The way of the centre of gravity through the lanes that bends least, float64 (n, 2) [m].
+def way_through(lanes: Sequence[Lane], outline: Outline, earlier: float, room: float) -> Any:
+    """The way of the centre of gravity that bends least and is in the lanes ``earlier`` [m] than needed, float64 (n, 2) [m].
 
-    Least sum of (d2y/dx2)^2 such that the corners of a car that heads along the way, y + a y' +- w, stay inside the lanes and
+    Least sum of (d2y/dx2)^2 such that the sides of a car that heads along the way, y + a y' +- w, stay inside the lanes and
     keep a share ``room`` [1] of the room that a car in the middle has on each side: a convex problem, solved with the
     alternating direction method of multipliers (S. Boyd et al., 2011, section 5.2).
     """
@@ -147,10 +149,10 @@ def way_through(lanes: Sequence[Lane], outline: Outline, room: float) -> Any:
     bend = np.diff(np.eye(n), 2, axis=0) / GRID**2
     heading = np.gradient(np.eye(n), GRID, axis=0)
     rows, low, high = [], [], []
-    for reach in (outline.front, -outline.rear):
+    for reach in np.linspace(outline.front, -outline.rear, SIDE_POINTS):
         for k in range(n):
             place = x[k] + reach
-            lane = next((lane for lane in lanes if lane.begin - END_MARGIN <= place <= lane.end + END_MARGIN), None)
+            lane = next((lane for lane in lanes if lane.begin - earlier <= place <= lane.end), None)
             if lane:
                 rows.append(np.eye(n)[k] + reach * heading[k])
                 middle, beside = 0.5 * (lane.left + lane.right), 0.5 * (lane.left - lane.right) - outline.half_width
@@ -224,7 +226,7 @@ def run(track: Track) -> Result:
     """The search, and the fastest clean drives once more for the plots."""
     outline = outline_of(track.vehicle)
     lanes = lanes_for(2.0 * outline.half_width)
-    ways = [way_through(lanes, outline, room) for room in ROOMS]
+    ways = [way_through(lanes, outline, earlier, room) for earlier in EARLIER for room in ROOMS]
     found = track.each(lambda contender: search(track, contender, ways, lanes, outline), CONTENDERS)
     best = dict(zip(CONTENDERS, found, strict=True))
     speeds = {who: passage.entry_speed if passage else math.nan for who, passage in best.items()}

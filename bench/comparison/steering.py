@@ -161,9 +161,16 @@ def limit_rows(name: str, traces: Mapping[Contender, Trace], start: float, about
 
 
 def left_of_swing(trace: Trace, start: float) -> float:
-    """Largest deviation of the yaw rate from its steady value, one period after its first peak, as share of that value [%]."""
-    steady = step_response(trace["time"], trace["yaw_rate"], start).steady
-    return 100.0 * after_one_period(trace["time"], trace["yaw_rate"] - steady, start) / abs(steady)
+    """Largest deviation of the yaw rate from its steady value, one period after its first peak, as share of that value [%].
+
+    The swing begins where the yaw rate first reaches its steady value; on the way there it only rises.
+    """
+    times, rate = trace["time"], trace["yaw_rate"]
+    steady = step_response(times, rate, start).steady
+    reached = first_time(times, (times >= start) & (np.sign(steady) * rate >= abs(steady)))
+    if math.isnan(reached):
+        return 0.0
+    return 100.0 * after_one_period(times, rate - steady, reached) / abs(steady)
 
 
 def lift_time(angle: float) -> float:

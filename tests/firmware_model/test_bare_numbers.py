@@ -20,7 +20,7 @@ EXCEPTIONS = {
     ("control_allocation._set_objective", 0.25): "mean of four wheels",
     ("discharge_limiter.predict", 3): "number of a prediction",
     ("state_of_power._room", 1.5): "straight line through two points, half a step ahead",
-    ("wheel_slip._bound_brake", 0.25): "a wheel behind an open differential turns the motor at half its speed: squared",
+    ("wheel_slip._inertia", 0.25): "a wheel behind an open differential turns the motor at half its speed: squared",
 }
 
 CONSTANTS = {

@@ -16,7 +16,7 @@ L_R = WHEELBASE - L_F
 FRONT_HALF_TRACK, REAR_HALF_TRACK = 0.5 * 1.54, 0.5 * 1.555
 # Restated from the table
 WEIGHT_MOMENT, WEIGHT_FORCE, WEIGHT_BRAKE = 1e6, 1e4, 100.0
-CAPACITY_SHARE, CAPACITY_LEAST, BRAKE_REACH, COMPENSATION = 0.95, 0.1, 0.4, 0.15
+CAPACITY_SHARE, CAPACITY_LEAST, GIVE_UP_SHARE, BRAKE_REACH, COMPENSATION = 0.95, 0.1, 0.3, 0.4, 0.15
 AUXILIARY_POWER, MARGIN, CHARGE_MARGIN, MARGIN_POWER = 400.0, 0.005, 0.02, 250.0
 EXCHANGE = 0.01  # [Nm/N] moment that the weights let go for force: w_X (t/2)^2 / (w_M a_M)
 MOTORS, BRAKES, LEFT, RIGHT = slice(0, 2), slice(2, 6), slice(2, 6, 2), slice(3, 6, 2)
@@ -58,17 +58,19 @@ class Allocating(Rig):
         load.lateral_force[:] = 0.8 * across * load.vertical_force
         load.front_lateral_force, load.rear_lateral_force = load.lateral_force[:2].sum(), load.lateral_force[2:].sum()
 
-    def set_brakes(self, lowest=None, highest=None, present=None):
+    def set_wheels(self, lowest=None, highest=None, present=None, spins=None):
+        """Windows of motor and brake together [Nm], present brake torques [Nm], and which wheels spin."""
         slip = self.state.wheel_slip
-        for k, brake in enumerate((slip.front_left, slip.front_right, slip.rear_left, slip.rear_right)):
-            brake.lowest = brake.lowest if lowest is None else lowest[k]
-            brake.highest = brake.highest if highest is None else highest[k]
-            brake.torque = brake.torque if present is None else present[k]
+        for k, wheel in enumerate((slip.front_left, slip.front_right, slip.rear_left, slip.rear_right)):
+            wheel.lowest = wheel.lowest if lowest is None else lowest[k]
+            wheel.highest = wheel.highest if highest is None else highest[k]
+            wheel.torque = wheel.torque if present is None else present[k]
+            wheel.spins = wheel.spins if spins is None else spins[k]
 
     def bound(self, force=1.0, share=0.5, direction=1.0, f_driver=0.0):
         """Bounds for a wanted ``force`` [N], of which ``f_driver`` [N] is the accelerator's."""
         bound_motors(0.01, force, f_driver, direction, share, self.travel, self.state, self.calibration)
-        bound_brakes(self.state, self.calibration)
+        bound_brakes(self.state.allocation.problem, self.calibration)
         return self.state.allocation.problem
 
     def solve(self, force, moment, share=0.5):
@@ -301,12 +303,71 @@ def test_rolling_against_the_gear_the_motors_leave_the_brake_pedal_to_the_brakes
     assert solution[BRAKES].sum() == pytest.approx(9000.0, rel=0.01)
 
 
-def test_the_windows_of_slip_control_bound_the_brakes():
-    rig = Allocating()
-    rig.set_brakes(lowest=(0.0, 100.0, 0.0, 0.0), highest=(3500.0, 3500.0, 200.0, 3500.0))
-    problem = rig.bound()
-    assert problem.lower[2:6] * 0.3108 == pytest.approx([0.0, 100.0, 0.0, 0.0])
-    assert problem.upper[2:6] * 0.3108 == pytest.approx([3500.0, 3500.0, 200.0, 3500.0])
+def test_the_brakes_are_bounded_by_their_strength():
+    problem = Allocating().bound()
+    assert list(problem.lower[2:6]) == [0.0] * 4
+    assert problem.upper[2:6] * 0.3108 == pytest.approx([3500.0] * 4)
+
+
+def test_a_spinning_wheel_is_held_by_its_brake_so_that_the_motor_can_drive_the_other_one():
+    """Split friction: the right wheels may have 200 Nm, the left ones all that they want."""
+    rig = Allocating(speed=3.0)
+    rig.state.yaw_control.active = 0  # slower than it
+    rig.set_wheels(highest=(3500.0, 200.0, 3500.0, 200.0), spins=(0, 1, 0, 1))
+    solution = rig.serve(5e3, 0.0)
+    assert solution[MOTORS].sum() == pytest.approx(1.15 * 5e3)  # as much as the driver's wish lets motors make up for brakes
+    assert 0.5 * solution[MOTORS] - solution[[3, 5]] == pytest.approx([200.0 / 0.3108] * 2)
+    assert solution[[2, 4]] == pytest.approx([0.0, 0.0], abs=1.0)
+
+
+def test_an_axle_whose_wheels_both_spin_is_held_by_its_motor():
+    rig = Allocating(speed=3.0)
+    rig.state.yaw_control.active = 0
+    rig.set_wheels(highest=(200.0, 200.0, 3500.0, 3500.0), spins=(1, 1, 0, 0))
+    solution = rig.serve(8e3, 0.0)
+    assert solution[0] == pytest.approx(2.0 * 200.0 / 0.3108, rel=0.05)  # but for what the weights let go
+    assert solution[BRAKES] == pytest.approx([0.0] * 4, abs=30.0)
+
+
+def test_a_spinning_wheel_is_braked_against_a_motor_that_cannot_get_out_of_the_way():
+    rig = Allocating(speed=3.0, last=(300.0, 300.0))
+    rig.calibration.torque_path.fall_rate = 1600.0
+    rig.set_wheels(highest=(-100.0, 3500.0, 3500.0, 3500.0), spins=(1, 0, 0, 0))
+    solution = rig.serve(12e3, 0.0)
+    assert 0.5 * solution[0] - solution[2] == pytest.approx(-100.0 / 0.3108)
+
+
+@pytest.mark.parametrize("direction", [1.0, -1.0])
+def test_a_wheel_that_locks_is_let_go(direction):
+    rig = Allocating(speed=direction * 20.0)
+    rig.set_wheels(lowest=(-3500.0, -3500.0, -200.0, -3500.0))
+    solution = rig.serve(direction * -15e3, 0.0)
+    assert direction * (0.5 * solution[1] - direction * solution[4]) == pytest.approx(-200.0 / 0.3108)
+
+
+def test_after_slip_control_a_motor_brakes_with_the_share_that_it_is_given_back():
+    rig = Allocating(speed=20.0)
+    free = rig.bound(force=-9e3).lower[0]
+    rig.state.wheel_slip.front.regeneration_share = 0.25
+    assert rig.bound(force=-9e3).lower[0] == pytest.approx(0.25 * free)
+    assert rig.bound(force=9e3).upper[0] > 0.0
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_against_the_turn_a_front_wheel_gives_up_its_lateral_force(side):
+    """At the limit there is nothing left for a brake; but the outer front wheel can stop the car from turning further."""
+    rig = Allocating(speed=30.0, friction=0.9)
+    rig.set_loads(across=side * 1.1)
+    rig.bound(force=0.0)
+    rig.solve(0.0, side * -8e3)
+    outer, rear = (3, 5) if side > 0.0 else (2, 4)
+    given_up = rig.calibration.allocation.give_up_share * 0.9 * rig.state.tyre_load.vertical_force[outer - 2]
+    assert rig.state.allocation.force[outer] == pytest.approx(given_up)
+    assert rig.state.allocation.force[rear] == pytest.approx(capacity(rig)[rear - 2])
+    rig.bound(force=0.0)
+    rig.solve(0.0, side * 8e3)
+    inner = 2 if side > 0.0 else 3
+    assert rig.state.allocation.force[inner] == pytest.approx(capacity(rig)[inner - 2])
 
 
 # Each constraint is kept
@@ -317,7 +378,7 @@ frictions, shares = st.floats(0.08, 1.2), st.floats(0, 1)
 
 
 def capacity(rig, enabled=True):
-    """Longitudinal force [N] that each wheel may have, restated."""
+    """Longitudinal force [N] that each wheel may have beside its lateral one, restated."""
     load, friction = rig.state.tyre_load, rig.state.friction
     circle = np.array([friction.left, friction.right] * 2) * load.vertical_force
     left = circle**2 - load.lateral_force**2
@@ -350,7 +411,11 @@ def test_every_constraint_is_kept(force, moment, share, left, right, forward, ac
     # Tyres: a driven car's brakes are not there yet when the motors are
     reach = BRAKE_REACH if force > 0.0 else 1.0
     along = 0.5 * np.repeat(motors, 2) - reach * brakes
-    assert (abs(along) <= capacity(rig) + slack).all()
+    front_lateral = rig.state.tyre_load.front_lateral_force
+    given_up = GIVE_UP_SHARE * np.array([left, right, 0.0, 0.0]) * rig.state.tyre_load.vertical_force
+    braking = np.maximum(capacity(rig), given_up) if moment * front_lateral < 0.0 else capacity(rig)
+    assert (along <= capacity(rig) + slack).all()
+    assert (along >= -braking - slack).all()
     # Battery: at the present torque of nothing power goes with the speed alone
     drag = 2.0 * (60.0 + 0.0051 * omega**2)
     power = speed * motors.sum() + drag + AUXILIARY_POWER
@@ -371,10 +436,11 @@ def test_every_constraint_is_kept(force, moment, share, left, right, forward, ac
     forces, moments, shares, frictions, frictions, st.floats(-0.3, 0.3), st.floats(-0.9, 0.9), st.floats(-10.0, 43.0),
     st.floats(0, 300e3), st.floats(0, 100e3), st.tuples(st.floats(-340, 340), st.floats(-340, 340)),
     st.lists(st.floats(0, 3500), min_size=4, max_size=4), st.lists(st.floats(0, 3500), min_size=4, max_size=4),
-    st.lists(st.floats(0, 3500), min_size=4, max_size=4), st.sampled_from([1.0, -1.0, 0.0]),
+    st.lists(st.floats(0, 3500), min_size=4, max_size=4), st.lists(st.integers(0, 1), min_size=4, max_size=4),
+    st.sampled_from([1.0, -1.0, 0.0]),
 )  # fmt: skip
 def test_whatever_the_state_the_simple_bounds_are_kept(
-    force, moment, share, left, right, forward, across, speed, discharge, charge, last, lowest, span, present, direction
+    force, moment, share, left, right, forward, across, speed, discharge, charge, last, lowest, span, present, spins, direction
 ):
     """A state can contradict itself, and what is left of its constraints then is told; forces stay possible in any case."""
     rig = Allocating(speed, last=last)
@@ -382,7 +448,7 @@ def test_whatever_the_state_the_simple_bounds_are_kept(
     rig.set_friction(left, right)
     rig.set_loads(forward, across)
     rig.set_power(discharge, charge)
-    rig.set_brakes(lowest, np.minimum(np.add(lowest, span), 3500.0), present)
+    rig.set_wheels(-np.array(lowest), np.minimum(np.subtract(span, lowest), 3500.0), present, spins)
     rig.bound(force, share, direction, force)
     solution = rig.solve(force, moment, share)
     problem = rig.state.allocation.problem
@@ -513,7 +579,7 @@ def test_a_driven_wheel_gets_no_more_torque_than_its_brake_has_reached_to_hold()
     """On ice, a moment of the other side's brake must not let the motor spin the wheel before that brake is there."""
     rig = Allocating(speed=3.0, friction=0.3)
     present = np.array([0.0, 300.0, 0.0, 300.0])
-    rig.set_brakes(present=present)
+    rig.set_wheels(present=present)
     solution = rig.serve(9000.0, -1000.0)
     held = BRAKE_REACH * solution[BRAKES] + (1.0 - BRAKE_REACH) * present / 0.3108
     assert (abs(0.5 * np.repeat(solution[MOTORS], 2) - held) <= capacity(rig) + 0.5).all()
@@ -521,7 +587,7 @@ def test_a_driven_wheel_gets_no_more_torque_than_its_brake_has_reached_to_hold()
 
 def test_a_brake_that_lets_go_still_holds_while_the_motor_builds_up():
     rig = Allocating(speed=3.0, friction=0.3)
-    rig.set_brakes(present=(300.0,) * 4)
+    rig.set_wheels(present=(300.0,) * 4)
     solution = rig.serve(20e3, 0.0)
     held = (1.0 - BRAKE_REACH) * 300.0 / 0.3108
     assert 0.5 * solution[MOTORS] == pytest.approx(capacity(rig)[[0, 2]] + held)
@@ -529,7 +595,7 @@ def test_a_brake_that_lets_go_still_holds_while_the_motor_builds_up():
 
 def test_a_braked_car_is_held_by_its_brakes_alone_and_at_once():
     rig = Allocating(speed=20.0, friction=0.3)
-    rig.set_brakes(present=(3000.0,) * 4)
+    rig.set_wheels(present=(3000.0,) * 4)
     solution = rig.serve(-20e3, 0.0)
     assert 0.5 * np.repeat(solution[MOTORS], 2) - solution[BRAKES] == pytest.approx(-capacity(rig), rel=1e-4)
 

@@ -158,6 +158,17 @@ def test_the_power_of_the_battery_bounds_the_torque():
     assert rig.watched.allowed_upper == pytest.approx((1.05 * 180e3 + 5e3) / omega)
 
 
+@pytest.mark.parametrize(("gear", "speed"), [(Gear.DRIVE, -5.0), (Gear.REVERSE, 5.0)])
+def test_a_driver_who_stops_a_car_that_rolls_against_its_gear_needs_no_power_of_the_battery(gear, speed):
+    rig = MonitorRig(accelerator=1.0, gear=gear, speed=speed)
+    rig.inputs.battery.discharge_limit = 0.0
+    rig.check(0.0, 0.0, SETTLED)
+    assert rig.watched.allowed_upper - rig.watched.allowed_lower > 300.0
+    rig.set_speed(-speed)
+    rig.check(0.0, 0.0, SETTLED)
+    assert rig.watched.allowed_upper - rig.watched.allowed_lower < 50.0
+
+
 def test_the_wide_frame_s_limit_counts_where_there_is_one():
     rig = MonitorRig(accelerator=1.0, speed=30.0)
     rig.inputs.battery_wide.discharge_limit, rig.inputs.battery_wide.link.age = 243e3, 0.005

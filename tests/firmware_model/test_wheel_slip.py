@@ -8,14 +8,15 @@ from hypothesis import strategies as st
 from interpreter import examples, needs_compiler
 
 from firmware_model.driveline import observe_axle
-from firmware_model.wheel_slip import bound_brakes, expect_brakes, limit, set_targets, slip_target
+from firmware_model.wheel_slip import bound_wheels, expect_brakes, limit, set_targets, slip_target
 
 RADIUS, GEAR, INERTIA, WHEEL_INERTIA, ROTOR_INERTIA = 0.3108, 8.1938, 5.0, 1.0, 2.69
 MOTOR_LAG, MOTOR_TIME_CONSTANT = 0.035, 0.03
 # These tests are about the law, not about its tuning.
 TUNING = {
     "slip_speed": 0.4, "slip_ratio": 0.07, "certain_share": 2.0, "sensed_share": 0.5, "curve_share": 0.5,
-    "motor_lag": MOTOR_LAG, "motor_time_constant": MOTOR_TIME_CONSTANT, "brake_target_share": 1.3, "brake_release_time": 0.0,
+    "motor_lag": MOTOR_LAG, "motor_time_constant": MOTOR_TIME_CONSTANT, "spin_share": 1.3, "lock_share": 2.0,
+    "brake_release_time": 0.0, "held_share": 0.9, "regeneration_recovery": 1.0,
 }  # fmt: skip
 BRAKE_INERTIA = WHEEL_INERTIA + 0.25 * ROTOR_INERTIA
 
@@ -249,29 +250,39 @@ def test_slip_control_never_does_more_than_is_wanted(wanted):
 @pytest.mark.parametrize(("speed", "target"), [(0.0, 0.4), (5.0, 0.4), (10.0, 0.7), (-30.0, 2.1)])
 def test_the_target_is_absolute_when_slow_and_in_proportion_above(speed, target):
     c = Axle().calibration.wheel_slip
-    assert slip_target(speed, 1.0, c) == pytest.approx(target)
-    assert slip_target(speed, 0.5, c) == pytest.approx(0.5 * target)
+    assert slip_target(speed, 1.0, 1.0, c) == pytest.approx(target)
+    assert slip_target(speed, 1.0, 0.5, c) == pytest.approx(0.5 * target)
 
 
 @pytest.mark.parametrize(("used", "share"), [(0.0, 1.0), (0.5, 0.75), (-0.5, 0.75), (1.0, 0.5), (2.0, 0.5)])
 def test_the_more_of_the_friction_a_curve_takes_the_less_slip_is_left(used, share):
     rig = Axle()
-    load = rig.state.tyre_load
+    load, friction = rig.state.tyre_load, rig.state.friction
+    friction.left, friction.right = 0.4, 0.8
     load.vertical_force[:] = (4000.0, 5000.0, 3000.0, 4000.0)
     load.front_lateral_force, load.rear_lateral_force = used * 0.6 * 9000.0, 0.0
-    set_targets(0.6, load, rig.state.wheel_slip, rig.calibration.wheel_slip)
+    set_targets(friction, load, rig.state.wheel_slip, rig.calibration.wheel_slip)
     assert rig.state.wheel_slip.front.target_share == pytest.approx(share)
     assert rig.state.wheel_slip.rear.target_share == 1.0
     load.vertical_force[:] = 0.0
-    set_targets(0.6, load, rig.state.wheel_slip, rig.calibration.wheel_slip)
+    set_targets(friction, load, rig.state.wheel_slip, rig.calibration.wheel_slip)
     assert rig.state.wheel_slip.front.target_share == 1.0
+
+
+@pytest.mark.parametrize(("left", "right"), [(0.4, 0.8), (0.8, 0.4)])
+def test_slip_goes_with_the_friction_and_the_weaker_side_decides_for_the_axle(left, right):
+    rig = Axle()
+    rig.state.friction.left, rig.state.friction.right = left, right
+    set_targets(rig.state.friction, rig.state.tyre_load, rig.state.wheel_slip, rig.calibration.wheel_slip)
+    assert (rig.state.wheel_slip.front.friction, rig.state.wheel_slip.rear.friction) == (0.4, 0.4)
+    assert slip_target(20.0, 0.4, 1.0, rig.calibration.wheel_slip) == pytest.approx(0.4 * 0.07 * 20.0)
 
 
 WHEELS = ("front_left", "front_right", "rear_left", "rear_right")
 
 
 class Wheels(Rig):
-    """Slip control of the brakes. ``lag`` is that of the brakes; the law and the wheels know the same one."""
+    """Slip control of the wheels. ``lag`` is that of the brakes; the law and the wheels know the same one."""
 
     def __init__(self, speed=20.0, lag=0.08, time_constant=0.05):
         super().__init__()
@@ -283,6 +294,7 @@ class Wheels(Rig):
         self.motion, self.windows = self.measurements.vehicle_speed, self.state.wheel_slip
         self.motion.speed = speed
         self.state.inputs.motion_trusted = 1
+        self.state.friction.left = self.state.friction.right = 1.0
         self.speeds = np.full(4, abs(speed))
         for wheel in WHEELS:
             self.window(wheel).shaft.speed = abs(speed) / RADIUS
@@ -290,15 +302,21 @@ class Wheels(Rig):
     def window(self, wheel):
         return getattr(self.windows, wheel)
 
+    def drive(self, told, delivered=None):
+        """Torques [Nm] that the front motor is told, and that it reports."""
+        self.state.torque_path.front_torque = told
+        self.state.inputs.front.motor_torque = told if delivered is None else delivered
+
     def bound(self, dt=1e-3, news=True):
         """Frames of the wheel speeds, and the windows that follow."""
         self.state.inputs.wheel_speed[:] = self.speeds
         if news:
             self.inputs.wheels.front_link.received += 1
             self.inputs.wheels.rear_link.received += 1
-        bound_brakes(
-            dt, self.state.inputs, self.inputs.wheels, self.motion, self.state.torque_path, self.windows, self.calibration
-        )
+        bound_wheels(
+            dt, -1.0 if self.motion.speed < 0.0 else 1.0, self.state.inputs, self.inputs.wheels, self.motion,
+            self.state.torque_path, self.state.friction, self.windows, self.calibration,
+        )  # fmt: skip
 
     def brake(self, torques, dt=1e-3):
         for wheel, torque in zip(WHEELS, torques, strict=True):
@@ -310,18 +328,21 @@ class Wheels(Rig):
         return [(float(self.window(wheel).lowest), float(self.window(wheel).highest)) for wheel in WHEELS]
 
 
+FREE = (-3500.0, 3500.0)
+
+
 @pytest.mark.parametrize("speed", [20.0, 0.0, -5.0])
-def test_brakes_of_wheels_that_roll_are_free(speed):
+def test_wheels_that_roll_are_free(speed):
     rig = Wheels(speed)
     rig.bound()
-    assert rig.bounds == [(0.0, 3500.0)] * 4
+    assert rig.bounds == [FREE] * 4
 
 
 @pytest.mark.parametrize("k", range(4))
 def test_a_locking_wheel_returns_to_its_target_with_the_two_stated_poles(k):
     """Its brake is told all that the window lets it have, and reaches that with its lag."""
     dt, wheel, road_torque = 1e-3, WHEELS[k], -700.0
-    target, slip = -1.3 * 0.07 * 20.0, -6.0
+    target, slip = -2.0 * 0.07 * 20.0, -6.0
     rig = Wheels()
     rig.speeds[k] += slip
     window = rig.window(wheel)
@@ -331,7 +352,7 @@ def test_a_locking_wheel_returns_to_its_target_with_the_two_stated_poles(k):
     for _ in time:
         rig.bound(dt)
         commands = [0.0] * 4
-        commands[k] = float(window.highest)
+        commands[k] = -float(window.lowest)
         before = float(window.torque)
         rig.brake(commands, dt)
         rig.speeds[k] -= RADIUS * (0.5 * (before + float(window.torque)) + road_torque) / BRAKE_INERTIA * dt
@@ -339,28 +360,80 @@ def test_a_locking_wheel_returns_to_its_target_with_the_two_stated_poles(k):
     assert slips == pytest.approx(two_poles(slip, target, 0.08, 0.05, time), abs=0.03 * abs(slip - target))
 
 
-def test_a_wheel_that_locks_is_let_go_and_one_that_spins_is_held():
+def test_a_wheel_that_locks_and_one_that_spins_have_a_window_of_their_own():
+    """Nothing is known of the road yet: T = J (s_t - s) / (r T_c)."""
     rig = Wheels()
-    rig.state.torque_path.front_torque = 100.0
     rig.speeds += (-5.0, 5.0, 0.0, 0.0)
     rig.bound(news=False)
-    (_, locking), (spinning, highest), *rolling = rig.bounds
-    half = 0.5 * GEAR * 100.0
-    back = BRAKE_INERTIA * (5.0 - 1.3 * 0.07 * 20.0) / (RADIUS * 0.05)
-    assert (locking, spinning) == pytest.approx((half - back, half + back))
-    assert highest == 3500.0
-    assert rolling == [(0.0, 3500.0)] * 2
+    (lowest, most), (least, highest), *rolling = rig.bounds
+    per_speed = BRAKE_INERTIA / (RADIUS * 0.05)
+    assert lowest == pytest.approx(per_speed * (5.0 - 2.0 * 0.07 * 20.0) if 5.0 < 2.0 * 0.07 * 20.0 else 0.0)
+    assert highest == pytest.approx(-per_speed * (5.0 - 1.3 * 0.07 * 20.0))
+    assert (most, least) == (3500.0, -3500.0)
+    assert rolling == [FREE] * 2
 
 
 @pytest.mark.parametrize("direction", [1.0, -1.0])
-def test_a_brake_holds_its_half_of_the_drive_and_what_takes_the_slip_back(direction):
-    """Nothing is known of the road yet: B = T / 2 + J (s - s_t) / (r T_c)."""
+def test_what_the_road_takes_of_a_spinning_wheel_is_what_it_may_have(direction):
+    """The motor delivers 60 Nm, half of it to this wheel, which stands at a slip beyond its target."""
     rig = Wheels(direction * 4.0)
-    rig.state.torque_path.front_torque = direction * 60.0
     rig.speeds[0] += 2.0
-    rig.bound(news=False)
-    expected = 0.5 * GEAR * 60.0 + BRAKE_INERTIA * (2.0 - 1.3 * 0.4) / (RADIUS * 0.05)
-    assert rig.bounds[0][0] == pytest.approx(expected)
+    rig.window("front_left").shaft.speed = rig.speeds[0] / RADIUS
+    rig.drive(direction * 60.0)
+    rig.window("front_left").shaft.torque = 0.5 * GEAR * 60.0
+    rig.bound()
+    expected = 0.5 * GEAR * 60.0 - BRAKE_INERTIA * (2.0 - 1.3 * 0.4) / (RADIUS * 0.05)
+    assert rig.bounds[0][1] == pytest.approx(expected)
+    assert rig.window("front_left").spins == 1
+
+
+def test_a_wheel_that_spun_is_held_until_its_motor_gives_it_less_than_it_may_have():
+    rig = Wheels()
+    rig.calibration.wheel_slip.brake_release_time = 10.0
+    window = rig.window("front_left")
+    window.spins, window.highest = 1, 400.0
+    rig.drive(2.0 * 390.0 / GEAR)
+    rig.bound(0.01)
+    assert window.spins == 1
+    rig.drive(2.0 * 300.0 / GEAR)
+    rig.bound(0.01)
+    assert window.spins == 0
+
+
+def test_a_wheel_that_locked_is_held_while_its_brake_uses_all_of_the_window():
+    rig = Wheels()
+    rig.calibration.wheel_slip.brake_release_time = 10.0
+    window = rig.window("rear_right")
+    window.locks, window.lowest, window.torque = 1, -400.0, 390.0
+    rig.bound(0.01)
+    assert window.locks == 1
+    window.torque = 300.0
+    rig.bound(0.01)
+    assert window.locks == 0
+
+
+@pytest.mark.parametrize(("axle", "wheel"), [("front", "front_left"), ("rear", "rear_right")])
+def test_a_motor_leaves_the_braking_of_wheels_that_lock_to_their_brakes_and_comes_back_slowly(axle, wheel):
+    rig = Wheels()
+    rig.speeds[WHEELS.index(wheel)] -= 5.0
+    rig.bound(0.01)
+    held, other = getattr(rig.windows, axle), rig.windows.rear if axle == "front" else rig.windows.front
+    assert (held.regeneration_share, other.regeneration_share) == (0.0, 1.0)
+    rig.speeds[:] = 20.0
+    for _ in range(50):
+        rig.bound(0.01)
+    assert held.regeneration_share == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_motor_whose_own_braking_slips_leaves_it_to_the_brakes_too():
+    rig = Wheels()
+    rig.windows.front.active = 1
+    rig.drive(-50.0)
+    rig.bound(0.01)
+    assert rig.windows.front.regeneration_share == 0.0
+    rig.drive(50.0)
+    rig.bound(0.01)
+    assert rig.windows.front.regeneration_share == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize("yaw_rate", [0.6, -0.6])
@@ -386,12 +459,12 @@ def test_the_brakes_are_expected_to_follow_with_their_lag(dt):
     assert reached == pytest.approx(np.multiply((1000.0, 500.0, 0.0, 250.0), 1.0 - exp(-1.0)), rel=0.06)
 
 
-def test_switched_off_no_brake_is_bounded_by_slip():
+def test_switched_off_no_wheel_is_bounded_by_slip():
     rig = Wheels()
     rig.calibration.wheel_slip.enabled = 0
     rig.speeds += (-9.0, 9.0, 5.0, -5.0)
     rig.bound()
-    assert rig.bounds == [(0.0, 3500.0)] * 4
+    assert rig.bounds == [FREE] * 4
 
 
 speeds, torques = st.floats(-100, 100), st.floats(-340, 340)
@@ -410,10 +483,11 @@ def test_whatever_the_frames_say_windows_are_finite_and_the_right_way_round(driv
         assert axle.told.slip_active == (taken != wanted)
         wheels.motion.speed, wheels.motion.acceleration = speed, acceleration
         wheels.speeds[:] = np.abs([wheel_speed, speed, delivered, wanted])
-        wheels.state.torque_path.front_torque = wanted
+        wheels.drive(wanted, delivered)
         wheels.bound(0.01, news)
         wheels.brake([abs(delivered)] * 4, 0.01)
         for lowest, highest in wheels.bounds:
-            assert -1e-9 <= lowest <= highest + 1e-9 <= 3500.0 + 2e-9
+            assert -3500.0 - 1e-9 <= lowest <= 1e-9
+            assert -3500.0 - 1e-9 <= highest <= 3500.0 + 1e-9
         for shaft in (axle.shaft, *(wheels.window(wheel).shaft for wheel in WHEELS)):
             assert np.isfinite([shaft.acceleration, shaft.road_torque]).all()

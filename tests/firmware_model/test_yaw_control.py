@@ -13,6 +13,8 @@ DT = 0.01
 RATIO, WHEELBASE, INERTIA = 17.0, 2.7, 3150.0
 GRADIENT, FRICTION_SHARE, TIME_CONSTANT = 0.0033, 0.8, 0.1
 GAIN, DEADBAND, MOMENT_MAX = 50e3, 0.003, 12e3
+# These tests are about the law, not about its tuning.
+TUNING = {"feed_forward": 0.0, "reference_time_constant": TIME_CONSTANT, "gain": GAIN, "fade_in_start": 4.0, "fade_in_end": 8.0}
 
 
 class YawRig(Rig):
@@ -21,7 +23,7 @@ class YawRig(Rig):
     def __init__(self, speed=20.0, wheel_angle=0.0, yaw_rate=0.0, friction=1.0, sideslip=0.0, **changes):
         super().__init__()
         self.speed, self.friction, self.sideslip = speed, friction, sideslip
-        for name, value in changes.items():
+        for name, value in (TUNING | changes).items():
             setattr(self.calibration.yaw_control, name, value)
         inputs = self.state.inputs
         inputs.steering_trusted = inputs.motion_trusted = 1

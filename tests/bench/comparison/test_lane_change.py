@@ -43,9 +43,10 @@ def test_cones_stand_on_both_edges_and_at_both_ends() -> None:
             assert np.any(np.all(np.isclose(cones, corner), axis=1))
 
 
+@pytest.mark.parametrize("earlier", lane_change.EARLIER)
 @pytest.mark.parametrize("room", lane_change.ROOMS)
-def test_the_wanted_way_is_clean_for_a_car_that_follows_it(room: float) -> None:
-    way = lane_change.way_through(LANES, OUTLINE, room)
+def test_the_wanted_way_is_clean_for_a_car_that_follows_it(earlier: float, room: float) -> None:
+    way = lane_change.way_through(LANES, OUTLINE, earlier, room)
     assert way[0, 1] == pytest.approx(0.0, abs=1e-3)
     assert lane_change.is_clean(drive_along(way), LANES, OUTLINE)
 
@@ -53,7 +54,7 @@ def test_the_wanted_way_is_clean_for_a_car_that_follows_it(room: float) -> None:
 def test_the_wanted_way_keeps_its_room_and_bends_less_with_less_of_it() -> None:
     bends = []
     for room in (0.1, 0.6):
-        way = lane_change.way_through(LANES, OUTLINE, room)
+        way = lane_change.way_through(LANES, OUTLINE, 0.0, room)
         bends.append(float(np.sum(np.diff(way[:, 1], 2) ** 2)))
         trace = drive_along(way)
         for corner in lane_change.corner_ways(trace, OUTLINE):
@@ -89,7 +90,7 @@ def test_a_cone_between_the_corners_of_a_turned_car_is_hit() -> None:
 
 
 def test_a_car_that_does_not_come_out_is_not_clean() -> None:
-    way = lane_change.way_through(LANES, OUTLINE, 0.5)
+    way = lane_change.way_through(LANES, OUTLINE, 0.0, 0.5)
     trace = drive_along(way)
     assert not lane_change.is_clean(trace.before(2.0), LANES, OUTLINE)
 
