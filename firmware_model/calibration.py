@@ -142,7 +142,13 @@ class VehicleSpeed:
     trust_share = value("1", 0.02, 0.0, 0.5, "the same, as a share of the speed, in addition")
     friction_used_start = value("1", 0.15, 0.0, 1.0, "share of the friction from which driven wheels are believed less")
     friction_used_end = value("1", 0.6, 0.0, 1.5, "share of the friction from which they are not believed at all")
-    quiet_force = value("N", 500.0, 0.0, 5000.0, "motor force below which the wheels roll on any road")
+    quiet_force = value(
+        "N",
+        500.0,
+        0.0,
+        5000.0,
+        "motor force below which the wheels roll on any road; brake force beyond the motors' that brakes the car",
+    )
     wheels_only_time_constant = value("s", 0.05, 0.0, 5.0, "lag behind the wheels without an acceleration sensor")
 
 
@@ -277,7 +283,7 @@ class Friction:
     slip_share = value("1", 1.0, 0.1, 2.0, "slip of a wheel, relative to what is held, from which it tells about friction")
     cornering_speed_min = value("m/s", 8.0, 1.0, 50.0, "speed above which cornering tells about friction")
     cornering_force_share = value("1", 0.6, 0.05, 2.0, "lateral force over load that the tyres must promise to be judged")
-    linear_share = value("1", 0.8, 0.1, 0.99, "share of the promised force above which the tyre pair is not at its limit")
+    linear_share = value("1", 0.8, 0.1, 0.99, "share of the promised force above which tyres are not at their limit")
 
 
 @record
@@ -398,7 +404,7 @@ class WheelSlip:
     brake_release_time = value("s", 0.1, 0.0, 5.0, "time constant with which a wheel's window opens again")
     spin_share = value("1", 1.3, 1.0, 5.0, "slip that brakes leave to a wheel that spins, relative to what motors hold")
     lock_share = value("1", 2.0, 1.0, 5.0, "slip that brakes leave to a wheel that they brake, relative to the same")
-    held_share = value("1", 0.9, 0.1, 1.0, "share of its highest torque above which a wheel that spun is still held")
+    held_share = value("1", 0.9, 0.1, 1.0, "share of its window's bound beyond which a wheel that spun or locked is still held")
     regeneration_recovery = value("1/s", 1.0, 0.0, 100.0, "how fast a motor brakes again after its wheels were kept from locking")
     brake_torque_max = value("Nm", 3500.0, 0.0, 20e3, "highest friction torque of one wheel")
     # Below what the torque monitor tolerates for a spinning axle
@@ -466,7 +472,7 @@ class PackEstimate:
     voltage_deviation = value("V", 5e-3, 1e-4, 0.1, "standard deviation of the measured mean cell voltage")
     innovation_max = value("V", 0.1, 1e-3, 1.0, "surprise of the cell voltage beyond which no more is believed")
     charge_deviation = value("1", 0.005, 1e-4, 1.0, "standard deviation of the reported state of charge, with which it starts")
-    polarisation_deviation = value("V", 0.01, 1e-4, 0.5, "standard deviation of the polarisation voltages at the start")
+    polarisation_deviation = value("V", 0.005, 1e-4, 0.5, "standard deviation of the polarisation voltages at the start")
     growth_deviation = value("1", 0.5, 0.01, 5.0, "standard deviation of the resistance factors before anything is learnt")
     # Age, cold and charge act on all resistances of a cell much alike.
     growth_correlation = value("1", 0.9, 0.0, 0.999, "correlation of the two resistance factors before anything is learnt")
@@ -533,7 +539,7 @@ class PowerBudget:
     # 30 ms from request to torque on the real car, and the age of the motor speed in its frame.
     look_ahead = value("s", 0.032, 0.0, 0.2, "how far ahead the motor speed is predicted")
     acceleration_time_constant = value("s", 0.03, 0.005, 1.0, "lag of the motor acceleration used to look ahead")
-    # Half a period of the half shafts' swing
+    # About one period of the half shafts' swing
     lead_hold = value("s", 0.1, 0.0, 2.0, "time constant with which a motor's lead on the car is taken to fall back")
     acceleration_max = value("rad/s2", 500.0, 0.0, 5000.0, "highest motor acceleration reckoned with, either sign")
     # 0x1D4 asks in steps of 0.25 Nm.

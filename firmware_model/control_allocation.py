@@ -250,15 +250,15 @@ def _tyre_range(
 ) -> tuple[float, float]:
     """Lowest and highest force [N] of motor and brake on one wheel, which may give up its lateral force for its brake."""
     c = calibration.allocation
-    if not c.enabled:
-        return -UNBOUNDED, UNBOUNDED
-    mu = friction.of_wheel(wheel, state.friction)
-    driving = braking = c.capacity_share * tyre_load.capacity(wheel, mu, state.tyre_load, calibration.tyre_load)
-    if gives_up:
+    driving = braking = UNBOUNDED
+    if c.enabled:
+        mu = friction.of_wheel(wheel, state.friction)
+        driving = braking = c.capacity_share * tyre_load.capacity(wheel, mu, state.tyre_load, calibration.tyre_load)
         given_up = c.give_up_share * mu * state.tyre_load.vertical_force[wheel]
-        braking = given_up if given_up > braking else braking
+        braking = given_up if gives_up and given_up > braking else braking
     driving = clamp(driving, -UNBOUNDED, slip.highest / axle.wheel_radius)
     braking = clamp(braking, -UNBOUNDED, -slip.lowest / axle.wheel_radius)
+    braking = braking if braking > -driving else -driving  # a wheel that is to be braked may be, whatever the estimate says
     return (-braking, driving) if travel > 0.0 else (-driving, braking)
 
 

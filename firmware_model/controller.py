@@ -78,6 +78,8 @@ def follow_request(dt: float, inputs: Any, request: Any, outputs: Any, state: An
     if due_10ms:
         _battery_and_trust(RASTER_10MS, inputs, state, measurements, calibration)
     supervisor.supervise_request(request, state, outputs, measurements, calibration)
+    # What such a recording knows of the car's speed.
+    state.vehicle_speed.speed = state.inputs.front.motor_speed * calibration.front.wheel_radius / calibration.front.gear_ratio
     front, rear = torque_path.approach(dt, request.front.motor_torque, request.rear.motor_torque, state, calibration)
     front, rear = power_budget.fit(dt, front, rear, state.discharge_limiter, state, measurements, calibration)
     torque_path.command(front, rear, state, outputs, measurements, calibration)

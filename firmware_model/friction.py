@@ -38,15 +38,21 @@ def estimate(dt: float, inputs: Any, speed: float, state: Any, calibration: Any)
         _shown_by_slip(FRONT_RIGHT, slip.front, slip.front_right, load, front, calibration),
         _shown_by_slip(REAR_RIGHT, slip.rear, slip.rear_right, load, rear, calibration),
     )
-    left_used = _lower(_used(FRONT_LEFT, slip.front_left, load, front), _used(REAR_LEFT, slip.rear_left, load, rear))
-    right_used = _lower(_used(FRONT_RIGHT, slip.front_right, load, front), _used(REAR_RIGHT, slip.rear_right, load, rear))
+    fl, rl = (
+        _used(FRONT_LEFT, slip.front_left, load, front, calibration),
+        _used(REAR_LEFT, slip.rear_left, load, rear, calibration),
+    )
+    fr, rr = (
+        _used(FRONT_RIGHT, slip.front_right, load, front, calibration),
+        _used(REAR_RIGHT, slip.rear_right, load, rear, calibration),
+    )
     left_before, right_before = friction.left, friction.right
-    friction.left = _follow(dt, left_before, both, left_shown, left_used, c)
-    friction.right = _follow(dt, right_before, both, right_shown, right_used, c)
+    friction.left = _follow(dt, left_before, both, left_shown, _lower(fl, rl), c)
+    friction.right = _follow(dt, right_before, both, right_shown, _lower(fr, rr), c)
     if right_shown < right_before:
-        friction.left = _doubt(friction.left, friction.right + c.side_difference, left_used)
+        friction.left = _doubt(friction.left, friction.right + c.side_difference, _higher(fl, rl))
     if left_shown < left_before:
-        friction.right = _doubt(friction.right, friction.left + c.side_difference, right_used)
+        friction.right = _doubt(friction.right, friction.left + c.side_difference, _higher(fr, rr))
     if inputs.motion_trusted:
         a_x, a_y = load.longitudinal_acceleration, load.lateral_acceleration
         missing = sqrt(a_x * a_x + a_y * a_y) / GRAVITY - 0.5 * (friction.left + friction.right)
@@ -81,13 +87,17 @@ def _follow(dt: float, before: float, across: float, along: float, used: float, 
 @kernel
 def _doubt(friction: float, most: float, used: float) -> float:
     """``friction`` [1] of the side beside a slippery one: no more than ``most`` [1], unless more is in use."""
-    believed = most if most > used else used
-    return _lower(friction, believed)
+    return _lower(friction, _higher(most, used))
 
 
 @kernel
 def _lower(a: float, b: float) -> float:
     return a if a < b else b
+
+
+@kernel
+def _higher(a: float, b: float) -> float:
+    return a if a > b else b
 
 
 @kernel
@@ -133,6 +143,8 @@ def _shown_by_slip(wheel: int, axle_slip: Any, wheel_slip: Any, load: Any, axle:
     if wheel_slip.slip * wheel_slip.shaft.road_torque <= 0.0:  # a force along the slip: the speed over ground is wrong
         return c.maximum
     rolling = axle.wheel_radius * wheel_slip.shaft.speed
+    if rolling < calibration.vehicle_speed.standstill_speed:  # its brake holds it, with who knows how much to spare
+        return c.maximum
     faster = rolling if wheel_slip.slip > 0.0 else rolling + slip
     promised = calibration.vehicle.slip_stiffness * vertical * (slip / faster if faster > slip else 1.0)
     along = _limit(abs(wheel_slip.shaft.road_torque) / axle.wheel_radius, promised, c)
@@ -141,9 +153,11 @@ def _shown_by_slip(wheel: int, axle_slip: Any, wheel_slip: Any, load: Any, axle:
 
 
 @kernel
-def _used(wheel: int, wheel_slip: Any, load: Any, axle: Any) -> float:
-    """Friction [1] that the force of one wheel makes use of."""
-    vertical = load.vertical_force[wheel]
+def _used(wheel: int, wheel_slip: Any, load: Any, axle: Any, calibration: Any) -> float:
+    """Friction [1] that the force of one wheel makes use of; what the road does to a standing one is not known."""
+    vertical, rolling = load.vertical_force[wheel], axle.wheel_radius * wheel_slip.shaft.speed
+    if vertical <= 0.0 or rolling < calibration.vehicle_speed.standstill_speed:
+        return 0.0
     along = wheel_slip.shaft.road_torque / axle.wheel_radius
     across = load.lateral_force[wheel]
-    return sqrt(along * along + across * across) / vertical if vertical > 0.0 else 0.0
+    return sqrt(along * along + across * across) / vertical

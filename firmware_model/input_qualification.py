@@ -305,7 +305,14 @@ def _check_links(state: Any, calibration: Any) -> int:
 
 @kernel
 def _replace_motor_speeds(qualified: Any, sources: Any, calibration: Any) -> None:
-    """Put the wheels' speed for that of a motor whose inverter has failed, with the sign of the other motor, or the last one."""
+    """Put the wheels' speed for that of a motor whose inverter has failed, with the sign of the other motor, or the last one.
+
+    Such a motor has been told to do nothing, and what it last said that it did is no longer true.
+    """
+    if sources.front_inverter.fault:
+        qualified.front.motor_torque = 0.0
+    if sources.rear_inverter.fault:
+        qualified.rear.motor_torque = 0.0
     front, rear = calibration.front, calibration.rear
     if front.motor_present and sources.front_inverter.fault and qualified.front_wheels_trusted:
         reference = qualified.rear.motor_speed if rear.motor_present else qualified.front.motor_speed

@@ -138,8 +138,9 @@ def _speed_ahead(dt: float, omega: float, speed: float, state: Any, axle: Any, c
     rolling = speed * axle.gear_ratio / axle.wheel_radius
     direction = -1.0 if ahead < 0.0 else 1.0
     lead = direction * (ahead - rolling)
-    state.lead = lead if lead > state.lead else lag(state.lead, lead, c.lead_hold, dt)
-    state.speed_ahead = rolling + direction * state.lead
+    falls_back = lead < state.speed_lead and ahead * state.speed_ahead > 0.0
+    state.speed_lead = lag(state.speed_lead, lead, c.lead_hold, dt) if falls_back else lead
+    state.speed_ahead = rolling + direction * state.speed_lead
     return state.speed_ahead
 
 

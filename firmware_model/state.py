@@ -238,7 +238,7 @@ class AxleSlipState:
 
     active = flag("slip control holds the axle")
     slip = real("m/s", "mean circumferential speed of the wheels minus speed over ground")
-    friction = real("1", "friction of the axle's weaker side", default=1.0)
+    friction = real("1", "friction that the slip target goes with: of the weaker side", default=1.0)
     target_share = real("1", "share of the slip target that cornering leaves", default=1.0)
     target = real("m/s", "slip speed that is held")
     torque_lowest = real("Nm", "lowest motor torque that slip allows", default=-1000.0)
@@ -255,8 +255,8 @@ class WheelSlipState:
     torque = real("Nm", "torque that the brake is reckoned to have reached")
     spins = flag("slip control keeps the wheel from spinning")
     locks = flag("slip control keeps the wheel from locking")
-    lowest = real("Nm", "lowest torque of motor and brake together", default=-3500.0)
-    highest = real("Nm", "highest torque of motor and brake together", default=3500.0)
+    lowest = real("Nm", "lowest torque of motor and brake together", default=-10e3)
+    highest = real("Nm", "highest torque of motor and brake together", default=10e3)
 
 
 @record
@@ -317,7 +317,7 @@ class MotorPredictionState:
     """Where one motor's speed is going."""
 
     motor_speed = real("rad/s", "lagged motor speed, from which the acceleration follows")
-    lead = real("rad/s", "speed by which the motor is taken to be ahead of the car")
+    speed_lead = real("rad/s", "speed by which the motor is taken to be ahead of the car")
     speed_ahead = real("rad/s", "motor speed when a torque commanded now acts")
 
 
@@ -375,7 +375,7 @@ class TorqueMonitorState:
     accelerator = real("1", "last valid accelerator position")
     brake = real("1", "last valid brake position")
     discharge_limit = real("W", "last valid discharge limit")
-    motor_speed = real("rad/s", "last valid speed of the slower motor, without sign")
+    motor_speed = real("rad/s", "last valid speed of the slower motor in the gear's direction, 0 against it")
     invalid_time = real("s", "time since the inputs were last valid")
     # Before the first look at the axles nothing counts as spinning.
     speed = real("m/s", "speed of the car by its slower axle, which cannot rise faster than a road allows", default=1.0e3)

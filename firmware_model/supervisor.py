@@ -248,7 +248,7 @@ def _may_open_relay(patterns: int, speed: float, state: Any, c: Any) -> bool:
 @kernel
 def _is_idle(axle: Any, source: Any, s: Any, c: Any) -> bool:
     """Whether a motor carries no torque; of one that has failed nothing is known, it is given time."""
-    return abs(axle.motor_torque) < c.shutdown_torque or (source.fault != 0 and s.time > c.stop_timeout)
+    return s.time > c.stop_timeout if source.fault else abs(axle.motor_torque) < c.shutdown_torque
 
 
 @kernel

@@ -132,9 +132,7 @@ def _at_least(value: float, bound: float) -> float:
 
 @kernel
 def _hold_inputs(dt: float, d: float, inputs: Any, state: Any, calibration: Any) -> None:
-    """Keep the last valid pedals, motor speed in the gear's direction ``d`` and battery limit for a short time, then reckon with
-    none.
-    """
+    """Keep the last valid pedals, battery limit and motor speed for a short time, then reckon with none; ``d`` as of the gear."""
     hold_time = _at_most(calibration.torque_monitor.hold_time, HOLD_TIME_MAX)
     accelerator, brake = _accelerator(inputs.pedals), inputs.pedals.brake
     limit = inputs.battery.discharge_limit

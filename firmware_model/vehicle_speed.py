@@ -25,8 +25,10 @@ def estimate(dt: float, state: Any, measurements: Any, calibration: Any) -> None
     direction = _direction(observer.speed, inputs, c)
     motor_force = direction * _motor_force(state.torque_path, calibration)
     road_force, f_brake = _road_force(direction, state, calibration)
-    # A wheel that a brake has just stopped looks, for a moment, as if its motor did it.
-    drives = road_force >= 0.0 and f_brake < abs(motor_force) + c.quiet_force
+    # A wheel that a brake has just stopped looks, for a moment, as if its motor did it; one that spins is braked by slip control.
+    slip = state.wheel_slip
+    spins = slip.front_left.spins or slip.front_right.spins or slip.rear_left.spins or slip.rear_right.spins
+    drives = road_force >= 0.0 and (spins or f_brake < abs(motor_force) + c.quiet_force)
     rolling_speed, slipping = _rolling_wheel(inputs, drives, state.wheel_slip, calibration)
     weight = calibration.vehicle.mass * GRAVITY
     v_w = direction * rolling_speed * (1.0 - road_force / (weight * calibration.vehicle.slip_stiffness))

@@ -14,6 +14,7 @@ At 10 ms the same law has a window for each wheel, of the torque of motor and br
 allocation's choice: behind an open differential a brake on the slippery side lets the motor drive the other one.
 """
 
+from math import cos, sin
 from typing import Any
 
 from firmware_model import driveline, tyre_load
@@ -111,17 +112,23 @@ def bound_wheels(
     They count in the direction ``travel`` (1, -1) in which the car moves. ``wheels`` (WheelInputs) tell by their counts which
     speeds are news, ``torques`` (TorquePathState) what the motors are told, ``friction`` (FrictionState) what the road gives.
     """
-    speed, vehicle = inputs.wheel_speed, calibration.vehicle
-    turn = 0.5 * inputs.yaw_rate if inputs.motion_trusted else 0.0
+    vehicle = calibration.vehicle
+    delta = inputs.wheel_angle / vehicle.steering_ratio if inputs.steering_trusted else 0.0
+    yaw_rate = inputs.yaw_rate if inputs.motion_trusted else 0.0
+    along, across = travel * cos(delta), travel * sin(delta) * vehicle.front_axle_to_cg * yaw_rate
+    spread = 0.5 * vehicle.front_track * yaw_rate
     _bound_pair(
-        dt, travel, speed[FRONT_LEFT], speed[FRONT_RIGHT], vehicle.front_track * turn, inputs.front, torques.front_torque,
-        wheels.front_link.received, motion, friction, state.front, state.front_left, state.front_right, calibration.front,
-        calibration,
+        dt, travel, inputs.wheel_speed[FRONT_LEFT], along * (motion.speed - spread) + across,
+        inputs.wheel_speed[FRONT_RIGHT], along * (motion.speed + spread) + across, inputs.front_wheels_trusted,
+        wheels.front_link.received, inputs.front, torques.front_torque, travel * motion.acceleration, friction,
+        state.front, state.front_left, state.front_right, calibration.front, calibration,
     )  # fmt: skip
+    spread = 0.5 * vehicle.rear_track * yaw_rate
     _bound_pair(
-        dt, travel, speed[REAR_LEFT], speed[REAR_RIGHT], vehicle.rear_track * turn, inputs.rear, torques.rear_torque,
-        wheels.rear_link.received, motion, friction, state.rear, state.rear_left, state.rear_right, calibration.rear,
-        calibration,
+        dt, travel, inputs.wheel_speed[REAR_LEFT], travel * (motion.speed - spread),
+        inputs.wheel_speed[REAR_RIGHT], travel * (motion.speed + spread), inputs.rear_wheels_trusted,
+        wheels.rear_link.received, inputs.rear, torques.rear_torque, travel * motion.acceleration, friction,
+        state.rear, state.rear_left, state.rear_right, calibration.rear, calibration,
     )  # fmt: skip
 
 
@@ -130,12 +137,14 @@ def _bound_pair(
     dt: float,
     travel: float,
     left_speed: float,
+    left_hub: float,
     right_speed: float,
-    spread: float,
+    right_hub: float,
+    trusted: bool,
+    received: int,
     drive: Any,
     motor_torque: float,
-    received: int,
-    motion: Any,
+    acceleration: float,
     friction: Any,
     state: Any,
     left: Any,
@@ -144,20 +153,37 @@ def _bound_pair(
     calibration: Any,
 ) -> None:
     """The ``left`` and ``right`` wheel of an axle (``state``, AxleSlipState) whose motor (``drive``, QualifiedAxle) is told
-    ``motor_torque`` [Nm]. The wheels have circumferential speeds [m/s, without sign]; the yaw rate spreads their hubs' apart.
-
-    From here on all is in the direction of travel.
+    ``motor_torque`` [Nm]; their circumferential speeds, and those of their hubs [m/s], in the direction ``travel``.
     """  # fmt: skip
-    speed, acceleration = travel * motion.speed, travel * motion.acceleration
-    half_gear, spread = 0.5 * travel * axle.gear_ratio, travel * spread
-    delivered, told, c = half_gear * drive.motor_torque, half_gear * motor_torque, calibration.wheel_slip
-    _observe_wheel(dt, left_speed, speed - spread, delivered, received, left, axle, calibration.driveline)
-    _observe_wheel(dt, right_speed, speed + spread, delivered, received, right, axle, calibration.driveline)
-    _bound_wheel(dt, speed - spread, told, acceleration, friction.left, left, axle, c)
-    _bound_wheel(dt, speed + spread, told, acceleration, friction.right, right, axle, c)
+    half_gear, c = 0.5 * travel * axle.gear_ratio, calibration.wheel_slip
+    if trusted:
+        delivered, told = half_gear * drive.motor_torque, half_gear * motor_torque
+        _observe_wheel(dt, left_speed, left_hub, delivered, received, left, axle, calibration.driveline)
+        _observe_wheel(dt, right_speed, right_hub, delivered, received, right, axle, calibration.driveline)
+        _bound_wheel(dt, left_hub, told, acceleration, friction.left, left, axle, c)
+        _bound_wheel(dt, right_hub, told, acceleration, friction.right, right, axle, c)
+    else:
+        _let_go(left, axle, c)
+        _let_go(right, axle, c)
     # A motor and a brake that took turns in braking would shake the car: the motor leaves it to the brake.
-    holds = left.locks or right.locks or (state.active and told < 0.0)
+    braking_left = -state.torque_lowest if travel > 0.0 else state.torque_highest
+    holds = left.locks or right.locks or (state.active and braking_left < axle.motor_torque_max)
     state.regeneration_share = 0.0 if holds else slew(state.regeneration_share, 1.0, 0.0, c.regeneration_recovery, dt)
+
+
+@kernel
+def _let_go(state: Any, axle: Any, c: Any) -> None:
+    """A wheel of which nothing is known is not held."""
+    state.spins = state.locks = False
+    state.slip = state.shaft.road_torque = 0.0
+    state.highest = _unbounded(axle, c)
+    state.lowest = -state.highest
+
+
+@kernel
+def _unbounded(axle: Any, c: Any) -> float:
+    """Torque [Nm] that motor and brake of a wheel do not exceed together."""
+    return c.brake_torque_max + 0.5 * axle.gear_ratio * axle.motor_torque_max
 
 
 @kernel
@@ -171,7 +197,7 @@ def _observe_wheel(dt: float, speed: float, hub_speed: float, drive: float, rece
 @kernel
 def _inertia(axle: Any) -> float:
     """Inertia [kg m2] of one wheel: alone behind an open differential, it turns the motor at half its speed."""
-    return axle.wheel_inertia + 0.25 * axle.rotor_inertia
+    return axle.wheel_inertia + 0.25 * axle.motor_present * axle.rotor_inertia
 
 
 @kernel
@@ -180,21 +206,25 @@ def _bound_wheel(
 ) -> None:
     """Window of one wheel to which the motor was told to bring a ``drive`` torque [Nm]; all in the direction of travel.
 
-    A wheel that spun is held until the motor gives it less than it may have: its brake has nothing to do then.
+    A wheel that spun is held until the motor gives it less than it may have, one that locked until its brake takes less.
     """
     held = slip_target(hub_speed, friction, 1.0, c)
-    most, least = c.spin_share * held, -c.lock_share * held
+    most, least, unbounded = c.spin_share * held, -c.lock_share * held, _unbounded(axle, c)
     ahead = state.slip + c.brake_lag * (axle.wheel_radius * state.shaft.acceleration - acceleration)
     lowest, highest = _window(
         ahead, least, most, state.shaft.road_torque, acceleration, c.brake_time_constant, axle.wheel_radius, _inertia(axle)
     )
-    state.spins = c.enabled and (state.slip > most or (state.spins and drive > c.held_share * state.highest))
-    state.locks = c.enabled and (state.slip < least or (state.locks and drive - state.torque < c.held_share * state.lowest))
-    highest = clamp(highest, -c.brake_torque_max, c.brake_torque_max) if state.spins else c.brake_torque_max
-    lowest = clamp(lowest, -c.brake_torque_max, 0.0) if state.locks else -c.brake_torque_max
+    still_driven = state.spins and drive > 0.0 and drive > c.held_share * state.highest
+    still_braked = state.locks and drive - state.torque < c.held_share * state.lowest
+    state.spins = c.enabled and (state.slip > most or still_driven)
+    state.locks = c.enabled and (state.slip < least or still_braked)
+    highest = clamp(highest, -c.brake_torque_max, unbounded) if state.spins else unbounded
+    lowest = clamp(lowest, -unbounded, 0.0) if state.locks else -unbounded
     # A window closes at once and opens slowly, for the wheel that was held has only just come back.
     state.highest = highest if highest < state.highest else lag(state.highest, highest, c.brake_release_time, dt)
     state.lowest = lowest if lowest > state.lowest else lag(state.lowest, lowest, c.brake_release_time, dt)
+    if state.lowest > state.highest:
+        state.lowest = state.highest
 
 
 @kernel

@@ -8,11 +8,14 @@ import hashlib
 import importlib.util
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from types import ModuleType
 
 from firmware_model.kernel.jit import CACHE_DIRECTORY
 from hil.errors import UsageError
+
+_IMPORTING = threading.RLock()  # nobody gets a module of which another thread has run only a half
 
 
 def module_name(kind: str, text: str) -> str:
@@ -25,9 +28,12 @@ def import_generated(kind: str, text: str) -> ModuleType:
 
     Raises UsageError if the cache directory cannot be written.
     """
-    name = module_name(kind, text)
-    if name in sys.modules:
-        return sys.modules[name]
+    with _IMPORTING:
+        name = module_name(kind, text)
+        return sys.modules[name] if name in sys.modules else _import(name, text)
+
+
+def _import(name: str, text: str) -> ModuleType:
     folder = CACHE_DIRECTORY / "generated"
     path = folder / f"{name}.py"
     try:

@@ -138,7 +138,7 @@ def runs_over(trace: Trace, x: float, y: float, outline: Outline) -> bool:
 
 
 def way_through(lanes: Sequence[Lane], outline: Outline, earlier: float, room: float) -> Any:
-    """The way of the centre of gravity that bends least and is in the lanes ``earlier`` [m] than needed, float64 (n, 2) [m].
+    """The way of the centre of gravity that bends least, float64 (n, 2) [m]; it is in each lane so many metres ``earlier``.
 
     Least sum of (d2y/dx2)^2 such that the sides of a car that heads along the way, y + a y' +- w, stay inside the lanes and
     keep a share ``room`` [1] of the room that a car in the middle has on each side: a convex problem, solved with the

@@ -169,7 +169,7 @@ def left_of_swing(trace: Trace, start: float) -> float:
     steady = step_response(times, rate, start).steady
     reached = first_time(times, (times >= start) & (np.sign(steady) * rate >= abs(steady)))
     if math.isnan(reached):
-        return 0.0
+        return math.nan
     return 100.0 * after_one_period(times, rate - steady, reached) / abs(steady)
 
 
@@ -201,7 +201,7 @@ def lift_rows(name: str, traces: Mapping[Contender, Trace], start: float, about:
 
 
 def left_of_curvature(trace: Trace, start: float) -> float:
-    """The same as :func:`left_of_swing` for the curvature r / v, whose trend is a straight line: the car slows down."""
+    """What is left of a swing of the curvature r / v [%], about a straight line since the car slows down, after one period."""
     late = trace.after(start)
     curvature = late["yaw_rate"] / late["speed"]
     settled = late["time"] >= start + 0.5 * LIFT_OBSERVED

@@ -338,6 +338,16 @@ def test_a_spinning_wheel_is_braked_against_a_motor_that_cannot_get_out_of_the_w
 
 
 @pytest.mark.parametrize("direction", [1.0, -1.0])
+def test_a_wheel_that_is_to_be_braked_is_braked_beyond_the_estimated_friction(direction):
+    rig = Allocating(speed=direction * 5.0, friction=0.15)
+    rig.set_wheels(highest=(-600.0,) * 4, spins=(1,) * 4)
+    rig.bound(direction * 5e3, direction=direction)
+    solution = rig.solve(direction * 5e3, 0.0)
+    assert rig.told.solved == 1
+    assert 0.5 * direction * np.repeat(solution[MOTORS], 2) - solution[BRAKES] == pytest.approx([-600.0 / 0.3108] * 4, rel=0.01)
+
+
+@pytest.mark.parametrize("direction", [1.0, -1.0])
 def test_a_wheel_that_locks_is_let_go(direction):
     rig = Allocating(speed=direction * 20.0)
     rig.set_wheels(lowest=(-3500.0, -3500.0, -200.0, -3500.0))

@@ -166,7 +166,8 @@ def test_beside_a_slippery_side_the_other_is_believed_to_give_more_only_if_it_do
     rig = Road()
     for axle, load in (("front", 4800.0), ("rear", 4400.0)):
         rig.spin(axle, "right", 0.15 * load * RADIUS)
-        getattr(rig.state.wheel_slip, f"{axle}_left").shaft.road_torque = 0.8 * load * RADIUS
+        gripping = getattr(rig.state.wheel_slip, f"{axle}_left").shaft
+        gripping.speed, gripping.road_torque = 2.0 / RADIUS, 0.8 * load * RADIUS
     rig.estimate(0.3)
     assert rig.sides == pytest.approx((0.8, 0.15), abs=0.01)
 
@@ -206,9 +207,20 @@ def test_the_estimate_falls_quickly_and_comes_back_slowly_at_any_raster(dt):
 def test_it_comes_back_faster_while_both_tyres_of_a_side_use_nearly_all_of_it(used, rate):
     rig = Road(start=0.5)
     for wheel, load in (("front_left", 4800.0), ("rear_left", 4400.0)):
-        getattr(rig.state.wheel_slip, wheel).shaft.road_torque = used * 0.5 * load * RADIUS
+        shaft = getattr(rig.state.wheel_slip, wheel).shaft
+        shaft.speed, shaft.road_torque = 5.0 / RADIUS, used * 0.5 * load * RADIUS
     rig.estimate()
     assert rig.sides == pytest.approx((0.5 * (1.0 + rate * DT), 0.5 * (1.0 + RECOVERY * DT)))
+
+
+def test_brakes_that_hold_a_standing_car_say_nothing_about_the_road():
+    rig = Road(start=0.15)
+    for wheel, load in zip(
+        ("front_left", "front_right", "rear_left", "rear_right"), (4800.0, 4800.0, 4400.0, 4400.0), strict=True
+    ):
+        getattr(rig.state.wheel_slip, wheel).shaft.road_torque = -0.95 * 0.15 * load * RADIUS
+    rig.estimate()
+    assert rig.sides == pytest.approx((0.15 * (1.0 + RECOVERY * DT),) * 2)
 
 
 def test_a_wheel_has_the_friction_of_its_side():

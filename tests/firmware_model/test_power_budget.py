@@ -109,6 +109,23 @@ def test_the_torque_fits_the_speed_at_which_it_will_act():
     assert naive_power(1.0, (front, rear), (ahead, ahead), 1.0) == pytest.approx(180e3, rel=1e-3)
 
 
+@pytest.mark.parametrize("direction", [1.0, -1.0])
+def test_a_motor_that_swings_on_its_half_shafts_is_not_followed_down(direction):
+    """A torque that followed a swing of 9 Hz would keep it going: the motor is taken to be faster than the car all the time."""
+    rig = BudgetRig((direction * 100.0, direction * 100.0))
+    rig.state.vehicle_speed.speed = direction * 100.0 * 0.3108 / 8.1938
+    reckoned = []
+    for k in range(500):
+        rig.state.inputs.front.motor_speed = direction * (100.0 + 10.0 * math.sin(2.0 * math.pi * 9.0 * 1e-3 * k))
+        rig.fit(direction * 340.0, direction * 340.0)
+        reckoned.append(direction * float(rig.state.power_budget.front.speed_ahead))
+    assert min(reckoned[100:]) > 100.0
+    rig.state.inputs.front.motor_speed = direction * 100.0
+    for _ in range(1000):  # it has come to rest
+        rig.fit(direction * 340.0, direction * 340.0)
+    assert direction * rig.state.power_budget.front.speed_ahead == pytest.approx(100.0, abs=0.01)
+
+
 @pytest.mark.parametrize("omega", [-700.0, -50.0, 0.0, 50.0, 700.0])
 @pytest.mark.parametrize("power_max", [-5e3, 400.0, 20e3, 100e3])
 def test_the_torque_limits_are_where_the_power_meets_its_bounds(omega, power_max):

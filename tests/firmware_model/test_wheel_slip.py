@@ -18,6 +18,7 @@ TUNING = {
     "motor_lag": MOTOR_LAG, "motor_time_constant": MOTOR_TIME_CONSTANT, "spin_share": 1.3, "lock_share": 2.0,
     "brake_release_time": 0.0, "held_share": 0.9, "regeneration_recovery": 1.0,
 }  # fmt: skip
+BOTH = 3500.0 + 0.5 * GEAR * 340.0  # [Nm] what brake and motor of a wheel do together
 BRAKE_INERTIA = WHEEL_INERTIA + 0.25 * ROTOR_INERTIA
 
 
@@ -294,10 +295,12 @@ class Wheels(Rig):
         self.motion, self.windows = self.measurements.vehicle_speed, self.state.wheel_slip
         self.motion.speed = speed
         self.state.inputs.motion_trusted = 1
+        self.state.inputs.front_wheels_trusted = self.state.inputs.rear_wheels_trusted = 1
         self.state.friction.left = self.state.friction.right = 1.0
         self.speeds = np.full(4, abs(speed))
         for wheel in WHEELS:
-            self.window(wheel).shaft.speed = abs(speed) / RADIUS
+            window = self.window(wheel)
+            window.shaft.speed, window.lowest, window.highest = abs(speed) / RADIUS, -BOTH, BOTH
 
     def window(self, wheel):
         return getattr(self.windows, wheel)
@@ -328,7 +331,7 @@ class Wheels(Rig):
         return [(float(self.window(wheel).lowest), float(self.window(wheel).highest)) for wheel in WHEELS]
 
 
-FREE = (-3500.0, 3500.0)
+FREE = pytest.approx((-BOTH, BOTH))
 
 
 @pytest.mark.parametrize("speed", [20.0, 0.0, -5.0])
@@ -361,16 +364,51 @@ def test_a_locking_wheel_returns_to_its_target_with_the_two_stated_poles(k):
 
 
 def test_a_wheel_that_locks_and_one_that_spins_have_a_window_of_their_own():
-    """Nothing is known of the road yet: T = J (s_t - s) / (r T_c)."""
+    """T = T_road + J (s_t - s) / (r T_c); nothing is known yet of the road under the one that spins."""
     rig = Wheels()
     rig.speeds += (-5.0, 5.0, 0.0, 0.0)
+    rig.window("front_left").shaft.road_torque = -700.0
     rig.bound(news=False)
     (lowest, most), (least, highest), *rolling = rig.bounds
     per_speed = BRAKE_INERTIA / (RADIUS * 0.05)
-    assert lowest == pytest.approx(per_speed * (5.0 - 2.0 * 0.07 * 20.0) if 5.0 < 2.0 * 0.07 * 20.0 else 0.0)
+    assert lowest == pytest.approx(-700.0 + per_speed * (5.0 - 2.0 * 0.07 * 20.0))
     assert highest == pytest.approx(-per_speed * (5.0 - 1.3 * 0.07 * 20.0))
-    assert (most, least) == (3500.0, -3500.0)
+    assert (most, least) == pytest.approx((BOTH, -BOTH))
     assert rolling == [FREE] * 2
+
+
+def test_a_wheel_that_nobody_drives_any_more_is_let_go_even_while_it_is_braked():
+    rig = Wheels()
+    window = rig.window("front_left")
+    window.spins, window.highest, window.torque, window.shaft.road_torque = 1, -1300.0, 1500.0, -1500.0
+    for _ in range(100):
+        rig.bound(0.01)
+    assert window.spins == 0
+    assert window.highest == pytest.approx(BOTH, rel=1e-3)
+
+
+@pytest.mark.parametrize("axle", ["front", "rear"])
+def test_wheels_whose_sensors_have_failed_are_free(axle):
+    rig = Wheels()
+    setattr(rig.state.inputs, f"{axle}_wheels_trusted", 0)
+    rig.speeds[:] = 40.0
+    rig.bound(0.01)
+    own, other = (slice(0, 2), slice(2, 4)) if axle == "front" else (slice(2, 4), slice(0, 2))
+    assert rig.bounds[own] == [FREE] * 2
+    assert all(highest < BOTH for _, highest in rig.bounds[other])
+
+
+def test_steered_wheels_roll_faster_than_the_car():
+    """On the circle that the front wheels' angle asks for, no wheel slips."""
+    rig = Wheels(4.0)
+    delta = 0.5
+    rig.state.inputs.steering_trusted, rig.state.inputs.wheel_angle = 1, 17.0 * delta
+    l_f = 1.29
+    rig.state.inputs.yaw_rate = yaw_rate = 0.9
+    rig.speeds[:2] = (4.0 + 0.5 * yaw_rate * 1.54 * np.array([-1.0, 1.0])) * np.cos(delta) + l_f * yaw_rate * np.sin(delta)
+    rig.speeds[2:] = 4.0 + 0.5 * yaw_rate * 1.555 * np.array([-1.0, 1.0])
+    rig.bound()
+    assert [float(rig.window(wheel).slip) for wheel in WHEELS] == pytest.approx([0.0] * 4, abs=1e-12)
 
 
 @pytest.mark.parametrize("direction", [1.0, -1.0])
@@ -427,11 +465,10 @@ def test_a_motor_leaves_the_braking_of_wheels_that_lock_to_their_brakes_and_come
 
 def test_a_motor_whose_own_braking_slips_leaves_it_to_the_brakes_too():
     rig = Wheels()
-    rig.windows.front.active = 1
-    rig.drive(-50.0)
+    rig.windows.front.active, rig.windows.front.torque_lowest = 1, 0.0
     rig.bound(0.01)
     assert rig.windows.front.regeneration_share == 0.0
-    rig.drive(50.0)
+    rig.windows.front.torque_lowest, rig.windows.front.torque_highest = -340.0, 50.0  # it spins
     rig.bound(0.01)
     assert rig.windows.front.regeneration_share == pytest.approx(0.01)
 
@@ -487,7 +524,6 @@ def test_whatever_the_frames_say_windows_are_finite_and_the_right_way_round(driv
         wheels.bound(0.01, news)
         wheels.brake([abs(delivered)] * 4, 0.01)
         for lowest, highest in wheels.bounds:
-            assert -3500.0 - 1e-9 <= lowest <= 1e-9
-            assert -3500.0 - 1e-9 <= highest <= 3500.0 + 1e-9
+            assert -BOTH - 1e-9 <= lowest <= highest <= BOTH + 1e-9
         for shaft in (axle.shaft, *(wheels.window(wheel).shaft for wheel in WHEELS)):
             assert np.isfinite([shaft.acceleration, shaft.road_torque]).all()
