@@ -12,6 +12,7 @@ from interpreter import examples
 from firmware_model.discharge_limiter import derate, limit, predict
 from firmware_model.measurements import Constraint
 from firmware_model.pack_estimate import follow_slow
+from firmware_model.state_of_power import CHARGE, DISCHARGE, sustainable
 
 RASTER = 0.01
 HORIZON = 0.2  # [s] for which the limit holds
@@ -224,6 +225,27 @@ def test_a_colder_pack_is_never_the_stronger_one(direction):
 
 
 numbers = st.one_of(st.floats(-1e9, 1e9), st.floats(-10.0, 500.0), st.sampled_from([nan, inf, -inf]))
+
+
+@pytest.mark.parametrize("horizon", [2, 10, 30])
+@pytest.mark.parametrize(("direction", "d"), [("discharge", DISCHARGE), ("charge", CHARGE)])
+def test_each_prediction_is_the_power_that_its_own_seconds_leave(direction, d, horizon):
+    rig = LimiterRig()
+    told = float(rig.settle(6 * RASTER)[f"{direction}_power_{horizon}s"])
+    voltage = rig.c.cell_voltage_min if direction == "discharge" else rig.c.cell_voltage_max
+    current = rig.c.discharge_current_max if direction == "discharge" else rig.c.charge_current_max
+    expected = sustainable(d, float(horizon), voltage, current, rig.limiter.heat, rig.estimate, rig.pack, rig.c)
+    assert told == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(("remaining", "turtle_power"), [(1.0, 20e3), (1.0, 900e3), (1e9, 20e3)])
+def test_a_car_that_creeps_home_is_told_no_more_than_its_turtle_power(remaining, turtle_power):
+    free = [float(LimiterRig().settle(6 * RASTER)[f"discharge_power_{horizon}s"]) for horizon in (2, 10, 30)]
+    rig = LimiterRig(remaining_energy=remaining)
+    rig.c.turtle_energy, rig.c.turtle_release, rig.c.turtle_power = 1e6, 2e6, turtle_power
+    results = rig.settle(6 * RASTER)
+    told = [float(results[f"discharge_power_{horizon}s"]) for horizon in (2, 10, 30)]
+    assert told == pytest.approx([min(power, turtle_power) if remaining < 1e6 else power for power in free], rel=1e-3)
 
 
 @examples(300)
