@@ -215,10 +215,10 @@ def _bound_tyres(force: float, moment: float, travel: float, state: Any, calibra
     driven = force * travel > 0.0 or state.vehicle_speed.speed == 0.0
     gives_up = moment * state.tyre_load.front_lateral_force < 0.0
     slip, front, rear = state.wheel_slip, calibration.front, calibration.rear
-    _bound_tyre(FRONT_LEFT, FRONT_MOTOR, travel, driven, gives_up, slip.front_left, front, state, calibration)
-    _bound_tyre(FRONT_RIGHT, FRONT_MOTOR, travel, driven, gives_up, slip.front_right, front, state, calibration)
-    _bound_tyre(REAR_LEFT, REAR_MOTOR, travel, driven, False, slip.rear_left, rear, state, calibration)
-    _bound_tyre(REAR_RIGHT, REAR_MOTOR, travel, driven, False, slip.rear_right, rear, state, calibration)
+    _bound_tyre(FRONT_LEFT, FRONT_MOTOR, travel, driven, gives_up, slip.front.left, front, state, calibration)
+    _bound_tyre(FRONT_RIGHT, FRONT_MOTOR, travel, driven, gives_up, slip.front.right, front, state, calibration)
+    _bound_tyre(REAR_LEFT, REAR_MOTOR, travel, driven, False, slip.rear.left, rear, state, calibration)
+    _bound_tyre(REAR_RIGHT, REAR_MOTOR, travel, driven, False, slip.rear.right, rear, state, calibration)
 
 
 @kernel

@@ -82,7 +82,7 @@ def follow_request(dt: float, inputs: Any, request: Any, outputs: Any, state: An
     state.vehicle_speed.speed = state.inputs.front.motor_speed * calibration.front.wheel_radius / calibration.front.gear_ratio
     front, rear = torque_path.approach(dt, request.front.motor_torque, request.rear.motor_torque, state, calibration)
     front, rear = power_budget.fit(dt, front, rear, state.discharge_limiter, state, measurements, calibration)
-    torque_path.command(front, rear, state, outputs, measurements, calibration)
+    torque_path.command(front, rear, state, outputs, calibration)
     torque_monitor.check_request(dt, inputs, request, state.torque_monitor, outputs, measurements.torque_monitor, calibration)
     torque_monitor.enforce(state.torque_monitor, outputs)
     _measure_axles(outputs, measurements, calibration)
@@ -109,8 +109,9 @@ def _derating(dt: float, inputs: Any, state: Any, measurements: Any, calibration
 
 @kernel
 def _battery_and_trust(dt: float, inputs: Any, state: Any, measurements: Any, calibration: Any) -> None:
-    """10 ms: who can be believed, and what the battery gives."""
+    """10 ms: who can be believed, what the battery gives, and what of it each motor may take."""
     battery = state.inputs.battery
+    input_qualification.qualify_battery(inputs, state, calibration.input_qualification)
     input_qualification.watch(dt, state, calibration)
     input_qualification.cross_check(dt, inputs, state, calibration)
     pack_estimate.estimate(
@@ -119,6 +120,7 @@ def _battery_and_trust(dt: float, inputs: Any, state: Any, measurements: Any, ca
     discharge_limiter.limit(dt, battery, state, measurements, calibration)
     discharge_limiter.predict(battery, state, measurements, calibration)
     power_budget.learn(dt, state.inputs, state.power_budget, measurements.power_budget, calibration.power_budget)
+    torque_path.bound(state, measurements, calibration)
 
 
 @kernel
@@ -213,7 +215,7 @@ def _torques(dt: float, inputs: Any, outputs: Any, state: Any, measurements: Any
         calibration.torque_path,
     )  # fmt: skip
     front, rear = power_budget.fit(dt, front, rear, state.discharge_limiter, state, measurements, calibration)
-    torque_path.command(front, rear, state, outputs, measurements, calibration)
+    torque_path.command(front, rear, state, outputs, calibration)
     measurements.front.motor_torque_wanted = front_wanted
     measurements.rear.motor_torque_wanted = rear_wanted
 

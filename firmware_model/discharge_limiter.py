@@ -113,12 +113,12 @@ def predict(battery: Any, state: Any, measurements: Any, calibration: Any) -> No
     due = limiter.prediction
     limiter.prediction = (due + 1) % PREDICTIONS
     if due % 2 == 0:
-        power = _sustained(DISCHARGE, HORIZONS[due // 2], c.cell_voltage_min, c.discharge_current_max, state, calibration)
+        power = _sustained(due, DISCHARGE, c.cell_voltage_min, c.discharge_current_max, state, calibration)
         power, _ = _lowest(power, 0, battery, battery.discharge_limit, limiter.discharge_by_charge, limiter)
         if limiter.turtle and c.turtle_power < power:
             power = c.turtle_power
     else:
-        power = _sustained(CHARGE, HORIZONS[due // 2], c.cell_voltage_max, c.charge_current_max, state, calibration)
+        power = _sustained(due, CHARGE, c.cell_voltage_max, c.charge_current_max, state, calibration)
         power, _ = _lowest(power, 0, battery, battery.charge_limit, limiter.charge_by_charge, limiter)
     if due == 0:
         results.discharge_power_2s = power
@@ -135,7 +135,19 @@ def predict(battery: Any, state: Any, measurements: Any, calibration: Any) -> No
 
 
 @kernel
-def _sustained(d: float, horizon: float, voltage: float, current_max: float, state: Any, calibration: Any) -> float:
-    """Power [W] that the cells can keep up for ``horizon`` [s] in direction ``d``."""
-    heat, c = state.discharge_limiter.heat, calibration.discharge_limiter
-    return state_of_power.sustainable(d, horizon, voltage, current_max, heat, state.pack_estimate, calibration.pack, c)
+def _sustained(due: int, d: float, voltage: float, current_max: float, state: Any, calibration: Any) -> float:
+    """Power [W] that the cells can keep up in direction ``d`` for the horizon of the prediction that is ``due``."""
+    limiter, c = state.discharge_limiter, calibration.discharge_limiter
+    power = state_of_power.sustainable(
+        d,
+        HORIZONS[due // 2],
+        voltage,
+        current_max,
+        limiter.heat,
+        limiter.sustained[due],
+        state.pack_estimate,
+        calibration.pack,
+        c,
+    )
+    limiter.sustained[due] = power
+    return power

@@ -31,20 +31,20 @@ def estimate(dt: float, inputs: Any, speed: float, state: Any, calibration: Any)
     c, load, slip, friction = calibration.friction, state.tyre_load, state.wheel_slip, state.friction
     front, rear, both = calibration.front, calibration.rear, _shown_by_cornering(speed, state, calibration)
     left_shown = _lower(
-        _shown_by_slip(FRONT_LEFT, slip.front, slip.front_left, load, front, calibration),
-        _shown_by_slip(REAR_LEFT, slip.rear, slip.rear_left, load, rear, calibration),
+        _shown_by_slip(FRONT_LEFT, slip.front, slip.front.left, load, front, calibration),
+        _shown_by_slip(REAR_LEFT, slip.rear, slip.rear.left, load, rear, calibration),
     )
     right_shown = _lower(
-        _shown_by_slip(FRONT_RIGHT, slip.front, slip.front_right, load, front, calibration),
-        _shown_by_slip(REAR_RIGHT, slip.rear, slip.rear_right, load, rear, calibration),
+        _shown_by_slip(FRONT_RIGHT, slip.front, slip.front.right, load, front, calibration),
+        _shown_by_slip(REAR_RIGHT, slip.rear, slip.rear.right, load, rear, calibration),
     )
     fl, rl = (
-        _used(FRONT_LEFT, slip.front_left, load, front, calibration),
-        _used(REAR_LEFT, slip.rear_left, load, rear, calibration),
+        _used(FRONT_LEFT, slip.front.left, load, front, calibration),
+        _used(REAR_LEFT, slip.rear.left, load, rear, calibration),
     )
     fr, rr = (
-        _used(FRONT_RIGHT, slip.front_right, load, front, calibration),
-        _used(REAR_RIGHT, slip.rear_right, load, rear, calibration),
+        _used(FRONT_RIGHT, slip.front.right, load, front, calibration),
+        _used(REAR_RIGHT, slip.rear.right, load, rear, calibration),
     )
     left_before, right_before = friction.left, friction.right
     friction.left = _follow(dt, left_before, both, left_shown, _lower(fl, rl), c)

@@ -41,20 +41,26 @@ WHEELS = int(Fault.FRONT_WHEELS_CONTRADICTED | Fault.REAR_WHEELS_CONTRADICTED)
 
 @kernel
 def qualify(inputs: Any, state: Any, calibration: Any) -> None:
-    """Take the plausible sources of ``inputs`` over into ``state.inputs``."""
+    """Take the plausible sources of ``inputs`` over into ``state.inputs``; the battery's follow with :func:`qualify_battery`."""
     c = calibration.input_qualification
     qualified, sources = state.inputs, state.sources
     _qualify_axle(inputs.front, qualified.front, sources.front_inverter, c)
     _qualify_axle(inputs.rear, qualified.rear, sources.rear_inverter, c)
-    _qualify_pack(inputs, qualified.battery, sources.battery_state, c)
-    _qualify_limits(inputs, qualified.battery, sources.battery_limit, c)
-    _qualify_charge(inputs.battery, qualified.battery, sources.battery_charge, c)
     _qualify_pedals(inputs.pedals, qualified, sources.pedals, c)
     _qualify_steering(inputs.steering, qualified, sources.steering, c)
     _qualify_motion(inputs.motion, qualified, sources.motion, c)
     _qualify_wheels(inputs.wheels, qualified, state, calibration)
     sources.panel.age = inputs.panel.link.age
     sources.panel.valid = 1
+
+
+@kernel
+def qualify_battery(inputs: Any, state: Any, c: Any) -> None:
+    """The same for what the battery tells, which nothing follows faster than its limits."""
+    battery, sources = state.inputs.battery, state.sources
+    _qualify_pack(inputs, battery, sources.battery_state, c)
+    _qualify_limits(inputs, battery, sources.battery_limit, c)
+    _qualify_charge(inputs.battery, battery, sources.battery_charge, c)
 
 
 @kernel

@@ -2,8 +2,9 @@
 
     minimise  x' H x / 2 - g' x      subject to  lower <= (x, A x) <= upper,      H symmetric and positive definite
 
-(D. Goldfarb, A. Idnani, Math. Programming 27 (1983) 1). It starts from the unconstrained minimum and takes up the most violated
-constraint, one after the other; on the way a constraint whose multiplier would turn negative is let go. Every iterate is the
+(D. Goldfarb, A. Idnani, Math. Programming 27 (1983) 1). It starts from the unconstrained minimum and takes up one violated
+constraint after the other: those of the last solution first, which are likely to be right again, then the worst; on the way a
+constraint whose multiplier would turn negative is let go. Every iterate is the
 minimum for the constraints taken so far, so that where nothing is in conflict nothing is iterated, and a solution cut short by
 the iteration bound is the best one for the worst of its constraints.
 
@@ -40,11 +41,15 @@ class QuadraticProgram:
     factor = real("1", "Cholesky factor L of H", shape=(VARIABLES, VARIABLES))
     j = real("1", "J", shape=(VARIABLES, VARIABLES))
     r = real("1", "R, upper triangle", shape=(VARIABLES, VARIABLES))
+    count = integer("how many constraints are active")
+    expected = integer("those of the last solution, which are tried first", shape=(VARIABLES,))
     active = integer("active constraints, in the order of R's columns", shape=(VARIABLES,))
     side = real("1", "1 for each that is active at its lower bound, -1 at its upper one", shape=(VARIABLES,))
     multiplier = real("1", "their multipliers", shape=(VARIABLES,))
+    value = real("1", "values of variables and rows at x", shape=(CONSTRAINTS,))
     normal = real("1", "normal of the constraint that is being taken up", shape=(VARIABLES,))
     d = real("1", "J' normal", shape=(VARIABLES,))
+    free = real("1", "the part of it that the active constraints leave free", shape=(VARIABLES,))
     step = real("1", "direction of x", shape=(VARIABLES,))
     dual_step = real("1", "direction of the multipliers", shape=(VARIABLES,))
 
@@ -60,13 +65,23 @@ def solve(p: Any) -> bool:
         for i in range(VARIABLES):
             p.x[i] = nan
         return False
-    q = 0
+    expected = p.count
+    for i in range(VARIABLES):
+        p.expected[i] = p.active[i]
+    p.count = 0
+    tried = 0
     while p.iterations < ITERATIONS_MAX:
-        k, side, excess = _most_violated(p)
+        _set_values(p)
+        k, side, excess = FREE, 1.0, 0.0
+        while k == FREE and tried < expected:
+            k, side, excess = _violated(p.expected[tried], p)
+            tried += 1
+        if k == FREE:
+            k, side, excess = _most_violated(p)
         if k == FREE:
             return True
         _set_normal(k, side, p)
-        added, q = _take_up(k, side, excess, q, p)
+        added, p.count = _take_up(k, side, excess, p.count, p)
         if not added:
             return False
     return False
@@ -112,8 +127,7 @@ def _most_violated(p: Any) -> tuple[int, float, float]:
     """The constraint that x violates most, its side, and by how much; FREE if none."""
     worst, side, excess = FREE, 1.0, 0.0
     for k in range(CONSTRAINTS):
-        value = _value(k, p)
-        below, above = p.lower[k] - value, value - p.upper[k]
+        below, above = p.lower[k] - p.value[k], p.value[k] - p.upper[k]
         if below > excess and below > VIOLATION_TOLERANCE * (1.0 + abs(p.lower[k])):
             worst, side, excess = k, 1.0, below
         if above > excess and above > VIOLATION_TOLERANCE * (1.0 + abs(p.upper[k])):
@@ -122,23 +136,38 @@ def _most_violated(p: Any) -> tuple[int, float, float]:
 
 
 @kernel
-def _value(k: int, p: Any) -> float:
-    """Value of constraint ``k`` at x."""
-    if k < VARIABLES:
-        return p.x[k]
-    total = 0.0
-    for i in range(VARIABLES):
-        total += p.rows[k - VARIABLES, i] * p.x[i]
-    return total
+def _violated(k: int, p: Any) -> tuple[int, float, float]:
+    """Constraint ``k``, its side and by how much x violates it; FREE if it does not."""
+    below, above = p.lower[k] - p.value[k], p.value[k] - p.upper[k]
+    if below > VIOLATION_TOLERANCE * (1.0 + abs(p.lower[k])):
+        return k, 1.0, below
+    if above > VIOLATION_TOLERANCE * (1.0 + abs(p.upper[k])):
+        return k, -1.0, above
+    return FREE, 1.0, 0.0
+
+
+@kernel
+def _set_values(p: Any) -> None:
+    """Values of all constraints at x."""
+    for k in range(VARIABLES):
+        p.value[k] = p.x[k]
+    for row in range(ROWS):
+        total = 0.0
+        for i in range(VARIABLES):
+            total += p.rows[row, i] * p.x[i]
+        p.value[VARIABLES + row] = total
 
 
 @kernel
 def _set_normal(k: int, side: float, p: Any) -> None:
     """Normal of constraint ``k``, pointing to where it holds."""
     for i in range(VARIABLES):
-        p.normal[i] = side * p.rows[k - VARIABLES, i] if k >= VARIABLES else 0.0
+        p.normal[i] = 0.0
     if k < VARIABLES:
         p.normal[k] = side
+    else:
+        for i in range(VARIABLES):
+            p.normal[i] = side * p.rows[k - VARIABLES, i]
 
 
 @kernel
@@ -179,12 +208,13 @@ def _direction(q: int, p: Any) -> float:
         p.d[k] = total
         length += total * total
     slope = 0.0
-    for k in range(q, VARIABLES):
-        slope += p.d[k] * p.d[k]
+    for k in range(VARIABLES):
+        p.free[k] = p.d[k] if k >= q else 0.0
+        slope += p.free[k] * p.free[k]
     for i in range(VARIABLES):
         total = 0.0
-        for k in range(q, VARIABLES):
-            total += p.j[i, k] * p.d[k]
+        for k in range(VARIABLES):
+            total += p.j[i, k] * p.free[k]
         p.step[i] = total
     for i in range(q - 1, -1, -1):
         total = p.d[i]
@@ -208,18 +238,22 @@ def _longest_dual_step(q: int, p: Any) -> tuple[int, float]:
 
 @kernel
 def _append(k: int, side: float, multiplier: float, q: int, p: Any) -> None:
-    """Make constraint ``k`` the active one number ``q``: rotate the columns of J until J' normal ends at ``q``."""
-    for i in range(VARIABLES - 1, q, -1):
-        a, b = p.d[i - 1], p.d[i]
-        h = sqrt(a * a + b * b)
-        if h == 0.0:
-            continue
-        c, s = a / h, b / h
-        p.d[i - 1], p.d[i] = h, 0.0
-        for m in range(VARIABLES):
-            left, right = p.j[m, i - 1], p.j[m, i]
-            p.j[m, i - 1] = c * left + s * right
-            p.j[m, i] = c * right - s * left
+    """Make constraint ``k`` the active one number ``q``: reflect the other columns of J so that J' normal ends at ``q``.
+
+    A Householder reflection needs one root, where rotations would need one after the other.
+    """
+    squares = 0.0
+    for i in range(VARIABLES):
+        squares += p.free[i] * p.free[i]
+    length = sqrt(squares)
+    end = -length if p.d[q] > 0.0 else length  # of the sign with which no digits are lost
+    scale = 1.0 / (squares - end * p.d[q])
+    p.free[q] -= end
+    for m in range(VARIABLES):
+        along = p.step[m] - end * p.j[m, q]
+        for i in range(VARIABLES):
+            p.j[m, i] -= scale * along * p.free[i]
+    p.d[q] = end
     for i in range(q + 1):
         p.r[i, q] = p.d[i]
     p.active[q] = k

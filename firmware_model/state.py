@@ -233,9 +233,26 @@ class RideControlState:
 
 
 @record
-class AxleSlipState:
-    """Slip control of one axle through its motor."""
+class WheelSlipState:
+    """Slip control of one wheel by motor and brake together."""
 
+    shaft = ShaftState
+    speed = real("m/s", "circumferential speed, in the direction of travel like all of these")
+    hub_speed = real("m/s", "speed of its hub over ground")
+    slip = real("m/s", "circumferential speed minus speed over ground")
+    torque = real("Nm", "torque that the brake is reckoned to have reached")
+    spins = flag("slip control keeps the wheel from spinning")
+    locks = flag("slip control keeps the wheel from locking")
+    lowest = real("Nm", "lowest torque of motor and brake together", default=-10e3)
+    highest = real("Nm", "highest torque of motor and brake together", default=10e3)
+
+
+@record
+class AxleSlipState:
+    """Slip control of one axle through its motor, and of its wheels."""
+
+    left = WheelSlipState
+    right = WheelSlipState
     active = flag("slip control holds the axle")
     slip = real("m/s", "mean circumferential speed of the wheels minus speed over ground")
     friction = real("1", "friction that the slip target goes with: of the weaker side", default=1.0)
@@ -247,28 +264,11 @@ class AxleSlipState:
 
 
 @record
-class WheelSlipState:
-    """Slip control of one wheel by motor and brake together."""
-
-    shaft = ShaftState
-    slip = real("m/s", "circumferential speed minus speed over ground")
-    torque = real("Nm", "torque that the brake is reckoned to have reached")
-    spins = flag("slip control keeps the wheel from spinning")
-    locks = flag("slip control keeps the wheel from locking")
-    lowest = real("Nm", "lowest torque of motor and brake together", default=-10e3)
-    highest = real("Nm", "highest torque of motor and brake together", default=10e3)
-
-
-@record
 class WheelSlipStates:
-    """Slip control of both axles and of all wheels."""
+    """Slip control of both axles and their wheels."""
 
     front = AxleSlipState
     rear = AxleSlipState
-    front_left = WheelSlipState
-    front_right = WheelSlipState
-    rear_left = WheelSlipState
-    rear_right = WheelSlipState
 
 
 @record
@@ -308,6 +308,7 @@ class DischargeLimiterState:
     turtle = flag("the car creeps home")
     heat = real("A2", "mean square of the current, as far as its path remembers it")
     prediction = integer("which of the predictions is due next")
+    sustained = real("W", "what the cells could keep up, by the last of each prediction", shape=(6,))
     discharge_limit = real("W", "discharge limit, limited in its rise")
     charge_limit = real("W", "charge limit, limited in its rise")
 
@@ -337,10 +338,14 @@ class PowerBudgetState:
 
 @record
 class TorquePathState:
-    """Last commanded torques."""
+    """Last commanded torques, and the range that motors and battery leave them."""
 
     front_torque = real("Nm", "last command to the front motor")
     rear_torque = real("Nm", "last command to the rear motor")
+    front_lowest = real("Nm", "lowest torque of the front motor")
+    front_highest = real("Nm", "highest torque of the front motor")
+    rear_lowest = real("Nm", "lowest torque of the rear motor")
+    rear_highest = real("Nm", "highest torque of the rear motor")
     not_finite = flag("the last command was not a number and went out as zero")
 
 

@@ -24,6 +24,7 @@ DISCHARGE = 1.0
 CHARGE = -1.0
 STEPS = 5  # of a pulse
 WALKS = 5  # through a pulse, at most; two or three are usual
+EXPECTED_SHARE = 0.3  # of the power of a constant current, by which an expected one may differ from it
 ENOUGH = 2e-4  # [V] of room to the limit, to which the power is found
 
 
@@ -88,11 +89,12 @@ def current_for_heat(horizon: float, heat: float, c: Any) -> float:
 
 @kernel
 def sustainable(
-    d: float, horizon: float, voltage: float, current_max: float, heat: float, state: Any, pack: Any, c: Any
+    d: float, horizon: float, voltage: float, current_max: float, heat: float, expected: float, state: Any, pack: Any, c: Any
 ) -> float:
     """Power [W] that the cells can keep up for ``horizon`` [s] in direction ``d``.
 
-    Down or up to a cell ``voltage`` [V], with currents up to ``current_max`` [A].
+    Down or up to a cell ``voltage`` [V], with currents up to ``current_max`` [A]. The search begins at an ``expected`` power [W],
+    such as the last one, unless it is far from that of a constant current.
     """
     if current_to_voltage(d, voltage, pack.charge_spread, 1.0, state.fast_voltage + state.slow_voltage, 0.0, state, pack) == 0.0:
         return 0.0  # beyond the limit without any current
@@ -109,6 +111,8 @@ def sustainable(
     if current_mean < current:
         current = current_mean
     power = power_of_current(d, current, resistance, relaxed, sink, state, pack)
+    if abs(expected - power) < EXPECTED_SHARE * power:
+        power = expected
     slope = -resistance / (pack.cell_count * voltage)  # [V/W]
     lower, upper, last_power, last_room = 0.0, inf, 0.0, 0.0
     for k in range(WALKS):

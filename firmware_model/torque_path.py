@@ -83,26 +83,17 @@ def within_range(torque: float, approached: float, permitted: bool, share: float
 
 
 @kernel
-def command(front_torque: float, rear_torque: float, state: Any, outputs: Any, measurements: Any, calibration: Any) -> None:
-    """Write the torques [Nm] and their limits into ``outputs``; a torque that is not a number becomes zero, and a fault."""
-    last, inputs = state.torque_path, state.inputs
-    last.not_finite = not (isfinite(front_torque) and isfinite(rear_torque))
-    last.front_torque = 0.0 if last.not_finite else front_torque
-    last.rear_torque = 0.0 if last.not_finite else rear_torque
-    lead = state.power_budget.lead_share
-    outputs.front.motor_torque = lead * last.front_torque
-    outputs.rear.motor_torque = lead * last.rear_torque
-    rear_power, front_power = measurements.rear.dc_power, measurements.front.dc_power
-    s, front, rear = state.supervisor, calibration.front, calibration.rear
-    _write_limits(s.front_permitted, inputs.front, rear_power, state, outputs.front, measurements.front, front, calibration)
-    _write_limits(s.rear_permitted, inputs.rear, front_power, state, outputs.rear, measurements.rear, rear, calibration)
+def bound(state: Any, measurements: Any, calibration: Any) -> None:
+    """Torque range [Nm] of both motors: each its own, and what the battery leaves beside the power of the other."""
+    last, inputs, front, rear = state.torque_path, state.inputs, calibration.front, calibration.rear
+    front_power, rear_power = measurements.front.dc_power, measurements.rear.dc_power
+    last.front_lowest, last.front_highest = _bounds(inputs.front, rear_power, state, measurements.front, front, calibration)
+    last.rear_lowest, last.rear_highest = _bounds(inputs.rear, front_power, state, measurements.rear, rear, calibration)
 
 
 @kernel
-def _write_limits(
-    permitted: bool, drive: Any, others_power: float, state: Any, outputs: Any, measurements: Any, axle: Any, calibration: Any
-) -> None:
-    """Torque range of one motor (``drive``, QualifiedAxle): its own, and what the battery leaves beside ``others_power`` [W]."""
+def _bounds(drive: Any, others_power: float, state: Any, measurements: Any, axle: Any, calibration: Any) -> tuple[float, float]:
+    """Lowest and highest torque [Nm] of one motor (``drive``, QualifiedAxle) beside ``others_power`` [W], with some headroom."""
     c, limits = calibration.torque_path, state.discharge_limiter
     lowest, highest = motor.torque_range(drive, axle, c)
     measurements.motor_torque_available = highest
@@ -110,9 +101,28 @@ def _write_limits(
     power_max = power_budget.highest_power(limits, calibration.power_budget) - others_power
     power_min = power_budget.lowest_power(limits, calibration.power_budget) - others_power
     braking, driving = power_budget.torque_limits(drive.motor_speed, power_max, power_min, state.power_budget.loss_factor, axle)
-    headroom = c.limit_headroom if permitted else 0.0
-    upper = clamp(driving, 0.0, highest if permitted else 0.0) + headroom
-    lower = clamp(braking, lowest if permitted else 0.0, 0.0) - headroom
-    # The commanded torque belongs to a slightly later speed; it must never be cut by its own limits.
-    outputs.torque_limit_upper = clamp(upper, clamp(outputs.motor_torque, 0.0, axle.motor_torque_max), axle.motor_torque_max)
-    outputs.torque_limit_lower = clamp(lower, -axle.motor_torque_max, clamp(outputs.motor_torque, -axle.motor_torque_max, 0.0))
+    return clamp(braking, lowest, 0.0) - c.limit_headroom, clamp(driving, 0.0, highest) + c.limit_headroom
+
+
+@kernel
+def command(front_torque: float, rear_torque: float, state: Any, outputs: Any, calibration: Any) -> None:
+    """Write the torques [Nm] and their limits into ``outputs``; a torque that is not a number becomes zero, and a fault."""
+    last, s, front, rear = state.torque_path, state.supervisor, calibration.front, calibration.rear
+    last.not_finite = not (isfinite(front_torque) and isfinite(rear_torque))
+    last.front_torque = 0.0 if last.not_finite else front_torque
+    last.rear_torque = 0.0 if last.not_finite else rear_torque
+    lead = state.power_budget.lead_share
+    _write(lead * last.front_torque, s.front_permitted, last.front_lowest, last.front_highest, outputs.front, front)
+    _write(lead * last.rear_torque, s.rear_permitted, last.rear_lowest, last.rear_highest, outputs.rear, rear)
+
+
+@kernel
+def _write(torque: float, permitted: bool, lowest: float, highest: float, outputs: Any, axle: Any) -> None:
+    """One motor's ``torque`` [Nm], with its limits if it is ``permitted`` any.
+
+    The torque belongs to a slightly later speed than its limits; it must never be cut by them.
+    """
+    most = axle.motor_torque_max
+    outputs.motor_torque = torque
+    outputs.torque_limit_upper = clamp(highest if permitted else 0.0, clamp(torque, 0.0, most), most)
+    outputs.torque_limit_lower = clamp(lowest if permitted else 0.0, -most, clamp(torque, -most, 0.0))

@@ -27,7 +27,7 @@ def estimate(dt: float, state: Any, measurements: Any, calibration: Any) -> None
     road_force, f_brake = _road_force(direction, state, calibration)
     # A wheel that a brake has just stopped looks, for a moment, as if its motor did it; one that spins is braked by slip control.
     slip = state.wheel_slip
-    spins = slip.front_left.spins or slip.front_right.spins or slip.rear_left.spins or slip.rear_right.spins
+    spins = slip.front.left.spins or slip.front.right.spins or slip.rear.left.spins or slip.rear.right.spins
     drives = road_force >= 0.0 and (spins or f_brake < abs(motor_force) + c.quiet_force)
     rolling_speed, slipping = _rolling_wheel(inputs, drives, state.wheel_slip, calibration)
     weight = calibration.vehicle.mass * GRAVITY
@@ -98,8 +98,8 @@ def _motor_force(torques: Any, calibration: Any) -> float:
 def _road_force(direction: float, state: Any, calibration: Any) -> tuple[float, float]:
     """Force [N] with which the wheels drive the car in its ``direction``, and the part of it that the brakes take."""
     slip, shafts, front, rear = state.wheel_slip, state.driveline, calibration.front, calibration.rear
-    by_brakes = (slip.front_left.torque + slip.front_right.torque) / front.wheel_radius
-    by_brakes += (slip.rear_left.torque + slip.rear_right.torque) / rear.wheel_radius
+    by_brakes = (slip.front.left.torque + slip.front.right.torque) / front.wheel_radius
+    by_brakes += (slip.rear.left.torque + slip.rear.right.torque) / rear.wheel_radius
     by_shafts = shafts.front.road_torque / front.wheel_radius + shafts.rear.road_torque / rear.wheel_radius
     return direction * by_shafts - by_brakes, by_brakes
 
@@ -116,15 +116,15 @@ def _rolling_wheel(inputs: Any, drives: bool, slip: Any, calibration: Any) -> tu
     speed, slips = (inf, False) if drives else (0.0, False)
     if inputs.front_wheels_trusted:
         spread, v = vehicle.front_track * turn, inputs.wheel_speed
-        speed, slips = _better(v[FRONT_LEFT] + spread, _slips(slip.front_left, slip.front, drives), drives, speed, slips)
-        speed, slips = _better(v[FRONT_RIGHT] - spread, _slips(slip.front_right, slip.front, drives), drives, speed, slips)
+        speed, slips = _better(v[FRONT_LEFT] + spread, _slips(slip.front.left, slip.front, drives), drives, speed, slips)
+        speed, slips = _better(v[FRONT_RIGHT] - spread, _slips(slip.front.right, slip.front, drives), drives, speed, slips)
     elif front.motor_present:
         v_f = abs(inputs.front.motor_speed) * front.wheel_radius / front.gear_ratio
         speed, slips = _better(v_f, slip.front.active != 0, drives, speed, slips)
     if inputs.rear_wheels_trusted:
         spread, v = vehicle.rear_track * turn, inputs.wheel_speed
-        speed, slips = _better(v[REAR_LEFT] + spread, _slips(slip.rear_left, slip.rear, drives), drives, speed, slips)
-        speed, slips = _better(v[REAR_RIGHT] - spread, _slips(slip.rear_right, slip.rear, drives), drives, speed, slips)
+        speed, slips = _better(v[REAR_LEFT] + spread, _slips(slip.rear.left, slip.rear, drives), drives, speed, slips)
+        speed, slips = _better(v[REAR_RIGHT] - spread, _slips(slip.rear.right, slip.rear, drives), drives, speed, slips)
     elif rear.motor_present:
         v_r = abs(inputs.rear.motor_speed) * rear.wheel_radius / rear.gear_ratio
         speed, slips = _better(v_r, slip.rear.active != 0, drives, speed, slips)

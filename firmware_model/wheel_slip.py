@@ -112,68 +112,78 @@ def bound_wheels(
     They count in the direction ``travel`` (1, -1) in which the car moves. ``wheels`` (WheelInputs) tell by their counts which
     speeds are news, ``torques`` (TorquePathState) what the motors are told, ``friction`` (FrictionState) what the road gives.
     """
-    vehicle = calibration.vehicle
+    vehicle, front, rear = calibration.vehicle, state.front, state.rear
+    a_x = travel * motion.acceleration
+    _see_hubs(travel, inputs, motion.speed, state, vehicle)
+    front.left.speed, front.right.speed = inputs.wheel_speed[FRONT_LEFT], inputs.wheel_speed[FRONT_RIGHT]
+    rear.left.speed, rear.right.speed = inputs.wheel_speed[REAR_LEFT], inputs.wheel_speed[REAR_RIGHT]
+    if inputs.front_wheels_trusted:
+        drive, axle, received = inputs.front, calibration.front, wheels.front_link.received
+        _bound_pair(dt, travel, torques.front_torque, drive, received, a_x, friction, front, axle, calibration)
+    else:
+        _let_go(front, calibration.front, calibration.wheel_slip)
+    if inputs.rear_wheels_trusted:
+        drive, axle, received = inputs.rear, calibration.rear, wheels.rear_link.received
+        _bound_pair(dt, travel, torques.rear_torque, drive, received, a_x, friction, rear, axle, calibration)
+    else:
+        _let_go(rear, calibration.rear, calibration.wheel_slip)
+    _share_braking(dt, travel, front, calibration.front, calibration.wheel_slip)
+    _share_braking(dt, travel, rear, calibration.rear, calibration.wheel_slip)
+
+
+@kernel
+def _see_hubs(travel: float, inputs: Any, speed: float, state: Any, vehicle: Any) -> None:
+    """Speeds over ground [m/s] of the hubs of a car at ``speed`` [m/s], along their wheels and in the direction ``travel``."""
     delta = inputs.wheel_angle / vehicle.steering_ratio if inputs.steering_trusted else 0.0
     yaw_rate = inputs.yaw_rate if inputs.motion_trusted else 0.0
     along, across = travel * cos(delta), travel * sin(delta) * vehicle.front_axle_to_cg * yaw_rate
     spread = 0.5 * vehicle.front_track * yaw_rate
-    _bound_pair(
-        dt, travel, inputs.wheel_speed[FRONT_LEFT], along * (motion.speed - spread) + across,
-        inputs.wheel_speed[FRONT_RIGHT], along * (motion.speed + spread) + across, inputs.front_wheels_trusted,
-        wheels.front_link.received, inputs.front, torques.front_torque, travel * motion.acceleration, friction,
-        state.front, state.front_left, state.front_right, calibration.front, calibration,
-    )  # fmt: skip
+    state.front.left.hub_speed = along * (speed - spread) + across
+    state.front.right.hub_speed = along * (speed + spread) + across
     spread = 0.5 * vehicle.rear_track * yaw_rate
-    _bound_pair(
-        dt, travel, inputs.wheel_speed[REAR_LEFT], travel * (motion.speed - spread),
-        inputs.wheel_speed[REAR_RIGHT], travel * (motion.speed + spread), inputs.rear_wheels_trusted,
-        wheels.rear_link.received, inputs.rear, torques.rear_torque, travel * motion.acceleration, friction,
-        state.rear, state.rear_left, state.rear_right, calibration.rear, calibration,
-    )  # fmt: skip
+    state.rear.left.hub_speed = travel * (speed - spread)
+    state.rear.right.hub_speed = travel * (speed + spread)
 
 
 @kernel
 def _bound_pair(
     dt: float,
     travel: float,
-    left_speed: float,
-    left_hub: float,
-    right_speed: float,
-    right_hub: float,
-    trusted: bool,
-    received: int,
+    torque: float,
     drive: Any,
-    motor_torque: float,
+    received: int,
     acceleration: float,
     friction: Any,
     state: Any,
-    left: Any,
-    right: Any,
     axle: Any,
     calibration: Any,
 ) -> None:
-    """The ``left`` and ``right`` wheel of an axle (``state``, AxleSlipState) whose motor (``drive``, QualifiedAxle) is told
-    ``motor_torque`` [Nm]; their circumferential speeds, and those of their hubs [m/s], in the direction ``travel``.
-    """  # fmt: skip
+    """Both wheels of an axle (``state``, AxleSlipState), whose motor (``drive``, QualifiedAxle) is told a ``torque`` [Nm]."""
     half_gear, c = 0.5 * travel * axle.gear_ratio, calibration.wheel_slip
-    if trusted:
-        delivered, told = half_gear * drive.motor_torque, half_gear * motor_torque
-        _observe_wheel(dt, left_speed, left_hub, delivered, received, left, axle, calibration.driveline)
-        _observe_wheel(dt, right_speed, right_hub, delivered, received, right, axle, calibration.driveline)
-        _bound_wheel(dt, left_hub, told, acceleration, friction.left, left, axle, c)
-        _bound_wheel(dt, right_hub, told, acceleration, friction.right, right, axle, c)
-    else:
-        _let_go(left, axle, c)
-        _let_go(right, axle, c)
-    # A motor and a brake that took turns in braking would shake the car: the motor leaves it to the brake.
+    delivered, told = half_gear * drive.motor_torque, half_gear * torque
+    _observe_wheel(dt, delivered, received, state.left, axle, calibration.driveline)
+    _observe_wheel(dt, delivered, received, state.right, axle, calibration.driveline)
+    _bound_wheel(dt, told, acceleration, friction.left, state.left, axle, c)
+    _bound_wheel(dt, told, acceleration, friction.right, state.right, axle, c)
+
+
+@kernel
+def _share_braking(dt: float, travel: float, state: Any, axle: Any, c: Any) -> None:
+    """How far an axle's motor may brake. A motor and a brake that took turns would shake the car: it leaves that to the brake."""
     braking_left = -state.torque_lowest if travel > 0.0 else state.torque_highest
-    holds = left.locks or right.locks or (state.active and braking_left < axle.motor_torque_max)
+    holds = state.left.locks or state.right.locks or (state.active and braking_left < axle.motor_torque_max)
     state.regeneration_share = 0.0 if holds else slew(state.regeneration_share, 1.0, 0.0, c.regeneration_recovery, dt)
 
 
 @kernel
 def _let_go(state: Any, axle: Any, c: Any) -> None:
-    """A wheel of which nothing is known is not held."""
+    """Wheels of which nothing is known are not held."""
+    _let_wheel_go(state.left, axle, c)
+    _let_wheel_go(state.right, axle, c)
+
+
+@kernel
+def _let_wheel_go(state: Any, axle: Any, c: Any) -> None:
     state.spins = state.locks = False
     state.slip = state.shaft.road_torque = 0.0
     state.highest = _unbounded(axle, c)
@@ -187,11 +197,13 @@ def _unbounded(axle: Any, c: Any) -> float:
 
 
 @kernel
-def _observe_wheel(dt: float, speed: float, hub_speed: float, drive: float, received: int, state: Any, axle: Any, c: Any) -> None:
-    """Slip of one wheel and what the road takes from it, at circumferential ``speed`` [m/s] under a ``drive`` torque [Nm]."""
-    state.slip = speed - hub_speed
+def _observe_wheel(dt: float, drive: float, received: int, state: Any, axle: Any, c: Any) -> None:
+    """Slip of one wheel under a ``drive`` torque [Nm], and what the road takes from it."""
+    state.slip = state.speed - state.hub_speed
     torque = drive - state.torque
-    driveline.observe(dt, speed / axle.wheel_radius, torque, received, _inertia(axle), c.wheel_time_constant, state.shaft, c)
+    driveline.observe(
+        dt, state.speed / axle.wheel_radius, torque, received, _inertia(axle), c.wheel_time_constant, state.shaft, c
+    )
 
 
 @kernel
@@ -201,14 +213,12 @@ def _inertia(axle: Any) -> float:
 
 
 @kernel
-def _bound_wheel(
-    dt: float, hub_speed: float, drive: float, acceleration: float, friction: float, state: Any, axle: Any, c: Any
-) -> None:
+def _bound_wheel(dt: float, drive: float, acceleration: float, friction: float, state: Any, axle: Any, c: Any) -> None:
     """Window of one wheel to which the motor was told to bring a ``drive`` torque [Nm]; all in the direction of travel.
 
     A wheel that spun is held until the motor gives it less than it may have, one that locked until its brake takes less.
     """
-    held = slip_target(hub_speed, friction, 1.0, c)
+    held = slip_target(state.hub_speed, friction, 1.0, c)
     most, least, unbounded = c.spin_share * held, -c.lock_share * held, _unbounded(axle, c)
     ahead = state.slip + c.brake_lag * (axle.wheel_radius * state.shaft.acceleration - acceleration)
     lowest, highest = _window(
@@ -230,10 +240,10 @@ def _bound_wheel(
 @kernel
 def expect_brakes(dt: float, outputs: Any, state: Any, c: Any) -> None:
     """Follow the brakes' response to what they are told (BrakeOutputs) for ``dt`` [s]."""
-    state.front_left.torque = lag(state.front_left.torque, outputs.front_left, c.brake_response, dt)
-    state.front_right.torque = lag(state.front_right.torque, outputs.front_right, c.brake_response, dt)
-    state.rear_left.torque = lag(state.rear_left.torque, outputs.rear_left, c.brake_response, dt)
-    state.rear_right.torque = lag(state.rear_right.torque, outputs.rear_right, c.brake_response, dt)
+    state.front.left.torque = lag(state.front.left.torque, outputs.front_left, c.brake_response, dt)
+    state.front.right.torque = lag(state.front.right.torque, outputs.front_right, c.brake_response, dt)
+    state.rear.left.torque = lag(state.rear.left.torque, outputs.rear_left, c.brake_response, dt)
+    state.rear.right.torque = lag(state.rear.right.torque, outputs.rear_right, c.brake_response, dt)
 
 
 @kernel

@@ -121,6 +121,12 @@ def least_time_to(speed: float, vehicle: Vehicle, left: float, right: float, gra
     return float(speed / acceleration) if acceleration > 0.0 else inf
 
 
+def highest_lateral_acceleration(vehicle: Vehicle, friction: float) -> float:
+    """Lateral acceleration [m/s2] with all friction of all tyres used across the car, equally loaded as suits them best."""
+    body, rubber = vehicle.parameters[0].body, vehicle.parameters[0].tyre
+    return float(4.0 * tyre.friction_limit(0.25 * body.mass * GRAVITY, friction, rubber) / body.mass)
+
+
 def least_overspeed(track: Track, trial: Trial, motor_arrives: float, brakes_arrive: float, duration: float = 0.3) -> float:
     """Least peak [m/s] of the front wheels' speed over that of their hubs, for commands that arrive at those times [s].
 

@@ -103,7 +103,7 @@ def run_test(folder: Path, name: str) -> list[PulsePrediction]:
             for horizon in HORIZONS:
                 measured = power_of_pulse(table[k:], horizon)
                 power = sustainable(
-                    DISCHARGE, float(horizon), FLOOR, CURRENT_MAX, 0.0, cell, calibration.pack, calibration.discharge_limiter
+                    DISCHARGE, float(horizon), FLOOR, CURRENT_MAX, 0.0, 0.0, cell, calibration.pack, calibration.discharge_limiter
                 )
                 found.append(PulsePrediction(name, float(cell.state_of_charge), horizon, power, measured))
     return found

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.comparison.bounds import highest_lateral_acceleration
 from bench.comparison.contenders import CONTENDERS, FIXED_SPLIT, THIS, Contender
 from bench.comparison.figures import peak
 from bench.comparison.result import CORNERING_SIGNALS, LanePlot, Manoeuvre, Overlay, Plot, Result, above, told, under
@@ -233,11 +234,11 @@ def run(track: Track) -> Result:
     trials = [passage.trial for passage in best.values() if passage]
     traces = {trace.contender: trace for trace in track.drive_all(trials, whole)}
     plots: list[Plot] = [lane_plot(traces, speeds, lanes, outline), overlay(traces)]
-    return Result(rows_of(speeds, traces), plots)
+    return Result(rows_of(speeds, traces, highest_lateral_acceleration(track.vehicle, FRICTION)), plots)
 
 
-def rows_of(speeds: Mapping[Contender, float], traces: Mapping[Contender, Trace]) -> list[Row]:
-    """The highest clean entry speed, and what the tyres gave there."""
+def rows_of(speeds: Mapping[Contender, float], traces: Mapping[Contender, Trace], most: float) -> list[Row]:
+    """The highest clean entry speed, and what the tyres gave there, of ``most`` [m/s2] that they could if nothing had to turn."""
     accelerations = {who: peak(traces[who]["lateral_acceleration"]) if who in traces else math.nan for who in CONTENDERS}
     sideslip = {who: DEGREES * peak(traces[who].sideslip) if who in traces else math.nan for who in CONTENDERS}
     previews = ", ".join(f"{who.name} {trace.trial.preview_time:g} s" for who, trace in traces.items())
@@ -245,9 +246,12 @@ def rows_of(speeds: Mapping[Contender, float], traces: Mapping[Contender, Trace]
     note = f"best preview: {previews}"
     row = above("highest clean entry speed", speeds, "km/h", round(wanted, 1), note)
     if row.passed is False:
-        gained = speeds[THIS] - speeds[FIXED_SPLIT]
-        row = replace(row, note=f"missed: {gained:+.1f} km/h beside (a), {GAIN:+g} wanted; {note}")
-    rows = [row, told("peak lateral acceleration there", accelerations, "m/s²"), told("peak sideslip there", sideslip, "°")]
+        gained, used = speeds[THIS] - speeds[FIXED_SPLIT], accelerations[THIS]
+        missed = f"missed: {gained:+.1f} km/h beside (a), {GAIN:+g} wanted, with {used:.1f} of at most {most:.1f} m/s²"
+        row = replace(row, note=f"{missed}; {note}")
+    limit = f"at most {most:.1f} m/s² with all friction of all tyres across the car"
+    given = replace(told("peak lateral acceleration there", accelerations, "m/s²"), note=limit)
+    rows = [row, given, told("peak sideslip there", sideslip, "°")]
     return under(f"friction {FRICTION:g}", rows, accelerations[THIS])
 
 

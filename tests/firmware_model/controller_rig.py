@@ -79,8 +79,8 @@ class Rig:
         slip, shafts, budget = self.state.wheel_slip, self.state.driveline, self.state.power_budget
         front, rear = self.calibration.front, self.calibration.rear
         for axle, driveline, prediction, wheels in (
-            (front, shafts.front, budget.front, (slip.front_left, slip.front_right)),
-            (rear, shafts.rear, budget.rear, (slip.rear_left, slip.rear_right)),
+            (front, shafts.front, budget.front, (slip.front.left, slip.front.right)),
+            (rear, shafts.rear, budget.rear, (slip.rear.left, slip.rear.right)),
         ):
             prediction.motor_speed = speed / axle.wheel_radius * axle.gear_ratio
             driveline.speed = speed / axle.wheel_radius

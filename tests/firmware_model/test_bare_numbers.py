@@ -50,6 +50,7 @@ CONSTANTS = {
     "state_of_power.CHARGE": "sign",
     "state_of_power.STEPS": "numerics, and bound of the run time",
     "state_of_power.WALKS": "numerics, and bound of the run time",
+    "state_of_power.EXPECTED_SHARE": "numerics: where a search may begin",
     "state_of_power.ENOUGH": "numerics",
 }
 

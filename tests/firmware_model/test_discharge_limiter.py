@@ -234,7 +234,7 @@ def test_each_prediction_is_the_power_that_its_own_seconds_leave(direction, d, h
     told = float(rig.settle(6 * RASTER)[f"{direction}_power_{horizon}s"])
     voltage = rig.c.cell_voltage_min if direction == "discharge" else rig.c.cell_voltage_max
     current = rig.c.discharge_current_max if direction == "discharge" else rig.c.charge_current_max
-    expected = sustainable(d, float(horizon), voltage, current, rig.limiter.heat, rig.estimate, rig.pack, rig.c)
+    expected = sustainable(d, float(horizon), voltage, current, rig.limiter.heat, 0.0, rig.estimate, rig.pack, rig.c)
     assert told == pytest.approx(expected, rel=1e-3)
 
 

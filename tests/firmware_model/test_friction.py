@@ -40,7 +40,7 @@ class Road(Rig):
     def spin(self, axle, wheel, road_torque, slip=2.0):
         """Slip control holds an axle; one of its wheels slips [m/s], from which the road takes a torque [Nm]."""
         slips = self.state.wheel_slip
-        held, spinning = getattr(slips, axle), getattr(slips, f"{axle}_{wheel}")
+        held, spinning = slips[axle], slips[axle][wheel]
         held.active, held.target = 1, 1.0
         spinning.slip, spinning.shaft.road_torque = slip, road_torque
         spinning.shaft.speed = (2.0 + max(slip, 0.0)) / RADIUS  # so slow that the tyre's stiffness promises much more
@@ -120,7 +120,7 @@ def test_a_wheel_shows_the_friction_however_slip_control_holds_it(by):
     rig.spin("front", "left", 300.0)
     slips = rig.state.wheel_slip
     slips.front.active = by == "motor"
-    slips.front_left.spins, slips.front_left.locks = by == "brake that holds it", by == "brake that lets it go"
+    slips.front.left.spins, slips.front.left.locks = by == "brake that holds it", by == "brake that lets it go"
     rig.estimate(1.0)
     assert rig.sides[0] == pytest.approx(300.0 / RADIUS / 4800.0, rel=2e-3)
 
@@ -132,8 +132,8 @@ def test_a_tyre_that_gives_less_than_its_stiffness_promises_shows_what_its_limit
     force = saturating(mu * load * beyond, mu * load)
     rig.spin("front", "left", force * RADIUS)
     slip = beyond * mu / rig.calibration.vehicle.slip_stiffness  # of the wheel's own speed
-    rig.state.wheel_slip.front_left.slip = 2.0
-    rig.state.wheel_slip.front_left.shaft.speed = 2.0 / slip / RADIUS
+    rig.state.wheel_slip.front.left.slip = 2.0
+    rig.state.wheel_slip.front.left.shaft.speed = 2.0 / slip / RADIUS
     rig.estimate(1.0)
     assert rig.sides[0] == pytest.approx(mu, rel=2e-3)
 
@@ -142,7 +142,7 @@ def test_a_tyre_that_gives_less_than_its_stiffness_promises_shows_what_its_limit
 def test_a_wheel_that_does_not_slip_itself_shows_nothing(change):
     rig = Road(start=0.9)
     rig.spin("front", "left", 300.0)
-    wheel = rig.state.wheel_slip.front_left
+    wheel = rig.state.wheel_slip.front.left
     if change == "not held":
         rig.state.wheel_slip.front.active = 0
     elif change == "little slip":
@@ -166,7 +166,7 @@ def test_beside_a_slippery_side_the_other_is_believed_to_give_more_only_if_it_do
     rig = Road()
     for axle, load in (("front", 4800.0), ("rear", 4400.0)):
         rig.spin(axle, "right", 0.15 * load * RADIUS)
-        gripping = getattr(rig.state.wheel_slip, f"{axle}_left").shaft
+        gripping = rig.state.wheel_slip[axle].left.shaft
         gripping.speed, gripping.road_torque = 2.0 / RADIUS, 0.8 * load * RADIUS
     rig.estimate(0.3)
     assert rig.sides == pytest.approx((0.8, 0.15), abs=0.01)
@@ -197,7 +197,7 @@ def test_the_estimate_falls_quickly_and_comes_back_slowly_at_any_raster(dt):
     rig.spin("front", "left", 0.3 * 4800.0 * RADIUS)
     rig.estimate(0.06, dt)
     assert rig.sides[0] == pytest.approx(0.3 + 0.7 * exp(-1.0), abs=0.03)
-    rig.state.wheel_slip.front.active = rig.state.wheel_slip.front_left.shaft.road_torque = 0
+    rig.state.wheel_slip.front.active = rig.state.wheel_slip.front.left.shaft.road_torque = 0
     before = rig.sides[0]
     rig.estimate(1.0, dt)
     assert rig.sides[0] == pytest.approx(before * exp(RECOVERY), rel=1e-3)
@@ -206,8 +206,9 @@ def test_the_estimate_falls_quickly_and_comes_back_slowly_at_any_raster(dt):
 @pytest.mark.parametrize(("used", "rate"), [(0.95, TESTED), (0.85, RECOVERY)])
 def test_it_comes_back_faster_while_both_tyres_of_a_side_use_nearly_all_of_it(used, rate):
     rig = Road(start=0.5)
-    for wheel, load in (("front_left", 4800.0), ("rear_left", 4400.0)):
-        shaft = getattr(rig.state.wheel_slip, wheel).shaft
+    slips = rig.state.wheel_slip
+    for wheel, load in ((slips.front.left, 4800.0), (slips.rear.left, 4400.0)):
+        shaft = wheel.shaft
         shaft.speed, shaft.road_torque = 5.0 / RADIUS, used * 0.5 * load * RADIUS
     rig.estimate()
     assert rig.sides == pytest.approx((0.5 * (1.0 + rate * DT), 0.5 * (1.0 + RECOVERY * DT)))
@@ -215,10 +216,8 @@ def test_it_comes_back_faster_while_both_tyres_of_a_side_use_nearly_all_of_it(us
 
 def test_brakes_that_hold_a_standing_car_say_nothing_about_the_road():
     rig = Road(start=0.15)
-    for wheel, load in zip(
-        ("front_left", "front_right", "rear_left", "rear_right"), (4800.0, 4800.0, 4400.0, 4400.0), strict=True
-    ):
-        getattr(rig.state.wheel_slip, wheel).shaft.road_torque = -0.95 * 0.15 * load * RADIUS
+    for axle, load in ((rig.state.wheel_slip.front, 4800.0), (rig.state.wheel_slip.rear, 4400.0)):
+        axle.left.shaft.road_torque = axle.right.shaft.road_torque = -0.95 * 0.15 * load * RADIUS
     rig.estimate()
     assert rig.sides == pytest.approx((0.15 * (1.0 + RECOVERY * DT),) * 2)
 

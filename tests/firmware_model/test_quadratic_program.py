@@ -96,6 +96,35 @@ def test_the_solution_keeps_the_conditions_of_karush_kuhn_and_tucker(seed, bound
     assert (multipliers >= -1e-5 * scale).all()
 
 
+@examples(200)
+@given(seeds, st.integers(0, CONSTRAINTS), seeds, st.integers(0, CONSTRAINTS))
+def test_what_was_solved_before_changes_the_way_to_a_solution_and_not_the_solution(before, bounded_before, seed, bounded):
+    p = make(*random_problem(before, bounded_before))
+    solve(p)
+    fresh = make(*random_problem(seed, bounded))
+    p.hessian[:], p.linear[:], p.rows[:], p.lower[:], p.upper[:] = (
+        fresh.hessian,
+        fresh.linear,
+        fresh.rows,
+        fresh.lower,
+        fresh.upper,
+    )
+    if solve(p) and solve(fresh):
+        assert p.x == pytest.approx(fresh.x, abs=1e-5 * (1.0 + abs(fresh.x).max()))
+
+
+def test_a_problem_like_the_last_one_takes_fewer_steps():
+    first = again = 0
+    for seed in range(60):
+        p = make(*random_problem(seed, 10))
+        if solve(p):
+            first += p.iterations
+            p.linear *= 1.02
+            solve(p)
+            again += p.iterations
+    assert again < 0.8 * first
+
+
 @needs_compiler
 def test_the_bound_on_iterations_is_met_by_hardly_any_problem():
     """Of problems all of whose constraints are within reach of the minimum; the allocation's are far simpler."""

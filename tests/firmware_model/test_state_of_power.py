@@ -36,9 +36,9 @@ class PowerRig(Rig):
         self.s.over_temperature_slope = slope
         self.c.heat_current = 3000.0
 
-    def sustainable(self, d, horizon):
+    def sustainable(self, d, horizon, expected=0.0):
         floor, current = (3.0, 800.0) if d > 0 else (4.2, 400.0)
-        return sustainable(d, horizon, floor, current, 0.0, self.s, self.pack, self.c)
+        return sustainable(d, horizon, floor, current, 0.0, expected, self.s, self.pack, self.c)
 
     def keeps_up(self, d, power, horizon, steps=600):
         """Naive twin: whether ``power`` [W] can be kept up, in small steps."""
@@ -86,6 +86,17 @@ class PowerRig(Rig):
 def test_the_power_is_what_a_walk_in_small_steps_can_just_keep_up(d, horizon, state):
     rig = PowerRig(**state)
     assert rig.sustainable(d, horizon) == pytest.approx(rig.naive(d, horizon), rel=0.01, abs=300.0)
+
+
+@pytest.mark.parametrize("d", [DISCHARGE, CHARGE])
+@pytest.mark.parametrize("horizon", [2.0, 10.0, 30.0])
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.999, 1.1, 3.0])
+@pytest.mark.parametrize("state", [{}, {"charge": 0.1, "growth": 2.0}, {"slow": -0.05, "fast": -0.03, "charge": 0.2}], ids=str)
+def test_where_the_search_begins_does_not_change_what_it_finds(d, horizon, share, state):
+    """A drive that goes on finds the last power all but right; one that has just changed does not."""
+    rig = PowerRig(**state)
+    power = rig.sustainable(d, horizon)
+    assert rig.sustainable(d, horizon, share * power) == pytest.approx(power, rel=0.004)
 
 
 def test_a_flat_cell_without_polarisation_has_the_power_of_the_textbook():

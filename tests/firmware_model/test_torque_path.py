@@ -5,7 +5,7 @@ from controller_rig import Rig
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_model.torque_path import approach, command, reachable, within_range
+from firmware_model.torque_path import approach, bound, command, reachable, within_range
 
 DT = 1e-3
 
@@ -28,7 +28,8 @@ class PathRig(Rig):
 
     def command(self, front, rear, permitted=True):
         self.permit(permitted, permitted)
-        command(front, rear, self.state, self.outputs, self.measurements, self.calibration)
+        bound(self.state, self.measurements, self.calibration)
+        command(front, rear, self.state, self.outputs, self.calibration)
         return self.outputs.front
 
 

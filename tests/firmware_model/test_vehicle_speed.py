@@ -31,7 +31,7 @@ class MovingRig(Rig):
         slip = self.state.wheel_slip
         self.state.torque_path.front_torque = self.state.torque_path.rear_torque = torque
         self.state.driveline.front.road_torque = self.state.driveline.rear.road_torque = GEAR * torque
-        for wheel in (slip.front_left, slip.front_right, slip.rear_left, slip.rear_right):
+        for wheel in (slip.front.left, slip.front.right, slip.rear.left, slip.rear.right):
             wheel.torque = brake
         return 2.0 * GEAR * torque / RADIUS - np.sign(self.true_speed) * 4.0 * brake / RADIUS
 
@@ -119,7 +119,7 @@ def test_wheels_that_slip_control_holds_pull_only_weakly():
     slip = rig.state.wheel_slip
     for axle in (slip.front, slip.rear):
         axle.active, axle.target = 1, 0.2
-    for wheel in (slip.front_left, slip.front_right, slip.rear_left, slip.rear_right):
+    for wheel in (slip.front.left, slip.front.right, slip.rear.left, slip.rear.right):
         wheel.slip = 0.25
     assert rig.move(2.0, 1.0, (0.25,) * 4, torque=60.0) == pytest.approx(7.0, abs=0.06)
     assert rig.told.trust == 0.0

@@ -303,7 +303,8 @@ class Wheels(Rig):
             window.shaft.speed, window.lowest, window.highest = abs(speed) / RADIUS, -BOTH, BOTH
 
     def window(self, wheel):
-        return getattr(self.windows, wheel)
+        axle, side = wheel.split("_")
+        return self.windows[axle][side]
 
     def drive(self, told, delivered=None):
         """Torques [Nm] that the front motor is told, and that it reports."""

@@ -30,6 +30,11 @@ def test_least_time_up_a_hill_is_that_of_the_friction_of_all_wheels(track: Track
     assert bounds.least_time_to(5.0, track.vehicle, 0.05, 0.05, 0.1) == math.inf
 
 
+def test_the_highest_lateral_acceleration_is_that_of_the_friction_of_all_wheels(track: Track) -> None:
+    mu = 0.5 * 1.10 * (1.0 - 0.08 * (0.25 * 1880.0 * 9.80665 / 4500.0 - 1.0))
+    assert bounds.highest_lateral_acceleration(track.vehicle, 0.5) == pytest.approx(mu * 9.80665)
+
+
 def test_the_torque_frame_of_the_leaf_carries_the_command(track: Track) -> None:
     assert 0x1D4 in {identifier for _, identifier in bounds.frames_of(track.network, "front.motor_torque")}
     assert bounds.frames_of(track.network, "brakes.front_left")
