@@ -152,6 +152,40 @@ def compare(
     _finish(strict, command.run(manoeuvre or [], vehicle, workers, out, json, cell_tests))
 
 
+@app.command()
+def validate(
+    row: Annotated[
+        list[int] | None,
+        typer.Option("--row", "-r", help="Only this row of the list; may be given several times.", metavar="N"),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", help="Folder with measured drives and cell tests; what needs them is not run without.", metavar="DIR"
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Checks at the same time; one a core if not given.", min=1, metavar="N")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the report.", metavar="DIR")] = None,
+    json: JsonOption = False,
+    strict: StrictOption = False,
+) -> None:
+    """Hold the virtual cars against what instruments, regulators, makers and road testers found on the real ones.
+
+    Every published figure beside the simulated one, with its tolerance and level of evidence. None is left out because it fails.
+
+    For example:
+
+    e4hil validate --out out/validate
+
+    e4hil validate --row 7 --row 17
+    """
+    from bench.commands.validate import run
+
+    _finish(strict, run(row or [], data, workers, out, json))
+
+
 @study.command("battery")
 def study_battery(
     out: OutOption = None,

@@ -393,6 +393,7 @@ class WheelSlip:
         "1", 2.0, 0.0, 10.0, "slip behind the half shafts, relative to what is held, that needs no confirmation"
     )
     sensed_share = value("1", 0.7, 0.0, 2.0, "slip by the wheels' sensors, relative to what is held, that confirms less")
+    alert_time = value("s", 0.3, 0.0, 5.0, "time after slip in which it needs no confirmation and is held evenly")
     slip_ratio = value("1", 0.07, 0.01, 0.5, "slip per friction that is held at higher speed")
     curve_share = value("1", 0.5, 0.1, 1.0, "share of that slip which is left when cornering takes all friction")
     # Request to delivered torque on the real car 30 ms, and the age of the speed in its frame

@@ -199,11 +199,11 @@ def _torques(dt: float, inputs: Any, outputs: Any, state: Any, measurements: Any
     driveline.observe_axle(dt, qualified.front, inputs.front.link.received, shafts.front, calibration.front, c)
     driveline.observe_axle(dt, qualified.rear, inputs.rear.link.received, shafts.rear, calibration.rear, c)
     front = wheel_slip.limit(
-        front, shafts.front, qualified.front_wheel_speed, motion, slip.front, measurements.front, calibration.front,
+        dt, front, shafts.front, qualified.front_wheel_speed, motion, slip.front, measurements.front, calibration.front,
         calibration.wheel_slip,
     )  # fmt: skip
     rear = wheel_slip.limit(
-        rear, shafts.rear, qualified.rear_wheel_speed, motion, slip.rear, measurements.rear, calibration.rear,
+        dt, rear, shafts.rear, qualified.rear_wheel_speed, motion, slip.rear, measurements.rear, calibration.rear,
         calibration.wheel_slip,
     )  # fmt: skip
     front = torque_path.within_range(

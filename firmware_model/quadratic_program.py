@@ -4,9 +4,9 @@
 
 (D. Goldfarb, A. Idnani, Math. Programming 27 (1983) 1). It starts from the unconstrained minimum and takes up one violated
 constraint after the other: those of the last solution first, which are likely to be right again, then the worst; on the way a
-constraint whose multiplier would turn negative is let go. Every iterate is the
-minimum for the constraints taken so far, so that where nothing is in conflict nothing is iterated, and a solution cut short by
-the iteration bound is the best one for the worst of its constraints.
+constraint whose multiplier would turn negative is let go. Every iterate is the minimum for the constraints taken so far, so
+that where nothing is in conflict nothing is iterated, and a solution cut short by the iteration bound is the best one for the
+constraints that it has come to.
 
 H^-1 = J J'; the first q columns of J span the normals of the active constraints: J' N = (R, 0)'.
 """

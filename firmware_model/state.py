@@ -254,6 +254,7 @@ class AxleSlipState:
     left = WheelSlipState
     right = WheelSlipState
     active = flag("slip control holds the axle")
+    alert = real("s", "time for which it acts again without having to be certain")
     slip = real("m/s", "mean circumferential speed of the wheels minus speed over ground")
     friction = real("1", "friction that the slip target goes with: of the weaker side", default=1.0)
     target_share = real("1", "share of the slip target that cornering leaves", default=1.0)

@@ -24,7 +24,9 @@ from firmware_model.signals import FRONT_LEFT, FRONT_RIGHT, REAR_LEFT, REAR_RIGH
 
 
 @kernel
-def limit(torque: float, shaft: Any, sensed: float, motion: Any, state: Any, measurements: Any, axle: Any, c: Any) -> float:
+def limit(
+    dt: float, torque: float, shaft: Any, sensed: float, motion: Any, state: Any, measurements: Any, axle: Any, c: Any
+) -> float:
     """As much of the motor ``torque`` [Nm] as leaves the axle's slip at its target.
 
     ``shaft`` (ShaftState) tells what motor and wheels do; ``sensed`` [m/s] is the wheels' mean speed by their own slower sensors,
@@ -34,13 +36,14 @@ def limit(torque: float, shaft: Any, sensed: float, motion: Any, state: Any, mea
     state.target = slip_target(motion.speed, state.friction, state.target_share, c)
     ahead = state.slip + c.motor_lag * (axle.wheel_radius * shaft.acceleration - motion.acceleration)
     taken = torque
-    if c.enabled and axle.motor_present and (state.active or _begins(ahead, sensed, motion.speed, state, c)):
+    if c.enabled and axle.motor_present and (state.active or state.alert > 0.0 or _begins(ahead, sensed, motion.speed, state, c)):
         lower, upper = _window(
             ahead, -state.target, state.target, shaft.road_torque, motion.acceleration, c.motor_time_constant, axle.wheel_radius,
             axle.inertia,
         )  # fmt: skip
         taken = _within_wish(torque, lower / axle.gear_ratio, upper / axle.gear_ratio, shaft.speed, state, c)
     state.active = taken != torque
+    _stay_alert(dt, state, c)
     state.torque_lowest = taken if taken > torque else -axle.motor_torque_max
     state.torque_highest = taken if taken < torque else axle.motor_torque_max
     measurements.slip_speed = state.slip
@@ -60,6 +63,18 @@ def _begins(ahead: float, sensed: float, speed: float, state: Any, c: Any) -> bo
         return False
     by_sensors = (-sensed if speed < 0.0 else sensed) - speed
     return direction * state.slip > c.certain_share * state.target or direction * by_sensors > c.sensed_share * state.target
+
+
+@kernel
+def _stay_alert(dt: float, state: Any, c: Any) -> None:
+    """After slip, more of it is real: one that had to be confirmed each time would be held in a cycle.
+
+    But where a low speed leaves so little slip that a swinging motor looks like it.
+    """
+    if state.active and state.target > c.slip_speed:
+        state.alert = c.alert_time
+    else:
+        state.alert = max(state.alert - dt, 0.0)
 
 
 @kernel

@@ -20,7 +20,7 @@ def scenario(
     title: str,
     *,
     duration: float,
-    speed_kmh: float = 0.0,
+    speed_kmh: Profile = 0.0,
     state_of_charge: float = 0.93,
     path: Any = None,
     road: Iterable[tuple[float, ...]] = (),
@@ -28,7 +28,7 @@ def scenario(
 ) -> Scenario:
     """A scenario from ``profiles`` named and measured like the columns of a scenario file.
 
-    Without pedals the driver keeps ``speed_kmh``, with which the scenario begins.
+    Without pedals the driver keeps ``speed_kmh``, with whose first value the scenario begins.
     """
     profiles = {"speed_kmh": speed_kmh, **profiles}
     times = sorted({0.0, duration}.union(*(times_of(profile) for profile in profiles.values())))
@@ -37,7 +37,7 @@ def scenario(
         name=title,
         title=title,
         duration=duration,
-        start_speed=speed_kmh / 3.6,
+        start_speed=value_of(speed_kmh, 0.0) / 3.6,
         state_of_charge=state_of_charge,
         temperature=25.0,
         stimulus=stimulus_table({"time": times, **columns}, title),

@@ -43,6 +43,12 @@ SIGNALS = {
     "accelerator": "controller_inputs.pedals.accelerator",  # [1]
     "front_torque": "car_measurements.plant.front.motor.torque",  # [Nm] at the motor shaft
     "rear_torque": "car_measurements.plant.rear.motor.torque",  # [Nm] at the motor shaft
+    "front_power": "car_measurements.plant.front.motor.mechanical_power",  # [W]
+    "rear_power": "car_measurements.plant.rear.motor.mechanical_power",  # [W]
+    "front_commanded": "controller_outputs.front.motor_torque",  # [Nm] at the motor shaft
+    "front_reported": "controller_inputs.front.motor_torque",  # [Nm] at the motor shaft, by its frame
+    "front_wanted": "controller_measurements.front.motor_torque_wanted",  # [Nm] at the motor shaft
+    "rear_wanted": "controller_measurements.rear.motor_torque_wanted",  # [Nm] at the motor shaft
     "battery_power": "car_measurements.plant.battery.power",  # [W]
     "discharge_limit": "car_measurements.plant.battery.discharge_limit",  # [W] of the battery's controller
     "charge_limit": "car_measurements.plant.battery.charge_limit",  # [W] of the battery's controller

@@ -202,3 +202,12 @@ def test_the_braking_limit_leaves_the_headroom():
     lower = rig.command(0.0, 0.0).torque_limit_lower
     rig.calibration.torque_path.limit_headroom = 0.0
     assert lower == pytest.approx(rig.command(0.0, 0.0).torque_limit_lower - 2.5)
+
+
+@pytest.mark.parametrize(
+    ("others_power", "axle_limit", "expected"), [(-200e3, "torque_limit_lower", -2.5), (300e3, "torque_limit_upper", 2.5)]
+)
+def test_where_the_other_axle_has_all_of_the_power_only_the_headroom_is_left(others_power, axle_limit, expected):
+    rig = PathRig(600.0)
+    rig.measurements.rear.dc_power = others_power
+    assert rig.command(0.0, 0.0)[axle_limit] == pytest.approx(expected)

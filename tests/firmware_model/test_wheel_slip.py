@@ -15,7 +15,7 @@ MOTOR_LAG, MOTOR_TIME_CONSTANT = 0.035, 0.03
 # These tests are about the law, not about its tuning.
 TUNING = {
     "slip_speed": 0.4, "slip_ratio": 0.07, "certain_share": 2.0, "sensed_share": 0.5, "curve_share": 0.5,
-    "motor_lag": MOTOR_LAG, "motor_time_constant": MOTOR_TIME_CONSTANT, "spin_share": 1.3, "lock_share": 2.0,
+    "alert_time": 0.3, "motor_lag": MOTOR_LAG, "motor_time_constant": MOTOR_TIME_CONSTANT, "spin_share": 1.3, "lock_share": 2.0,
     "brake_release_time": 0.0, "held_share": 0.9, "regeneration_recovery": 1.0,
 }  # fmt: skip
 BOTH = 3500.0 + 0.5 * GEAR * 340.0  # [Nm] what brake and motor of a wheel do together
@@ -61,7 +61,9 @@ class Axle(Rig):
     def decide(self, wanted, dt):
         front = self.calibration.front
         observe_axle(dt, self.motor, self.frames, self.shaft, front, self.calibration.driveline)
-        return limit(wanted, self.shaft, self.sensed, self.motion, self.control, self.told, front, self.calibration.wheel_slip)
+        return limit(
+            dt, wanted, self.shaft, self.sensed, self.motion, self.control, self.told, front, self.calibration.wheel_slip
+        )
 
     def move(self, command, dt):
         """The axle for ``dt``: torque by the lag, speed by the mean of the torque."""
@@ -226,6 +228,25 @@ def test_slip_that_is_large_needs_no_confirmation():
     axle.report()
     axle.sensed = 5.0
     assert axle.decide(340.0, 1e-3) < 340.0
+
+
+@pytest.mark.parametrize("direction", [1.0, -1.0])
+@pytest.mark.parametrize(("speed", "since", "confirmed"), [(20.0, 0.2, True), (20.0, 0.4, False), (5.0, 0.2, False)])
+def test_after_slip_at_speed_more_of_it_needs_no_confirmation_for_a_while(direction, speed, since, confirmed):
+    """So that an axle at its limit is held there, not cut in a cycle; at low speed a swinging motor looks like slip."""
+    target = max(0.07 * speed, 0.4)
+    axle = Axle(direction * speed, direction * 3.0 * target)
+    axle.report()
+    assert abs(axle.decide(direction * 340.0, 1e-3)) < 340.0
+    axle.wheel_speed = axle.motion.speed
+    axle.report()
+    for _ in range(round(since / 1e-3)):
+        axle.shaft.acceleration = axle.shaft.road_torque = 0.0
+        axle.decide(0.0, 1e-3)
+    axle.wheel_speed = axle.motion.speed + direction * 1.5 * target
+    axle.report()
+    axle.sensed = abs(axle.motion.speed)
+    assert (abs(axle.decide(direction * 340.0, 1e-3)) < 340.0) == confirmed
 
 
 @pytest.mark.parametrize("direction", [1.0, -1.0])
