@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from bench.plant import motor
 from bench.plant.car import understeer_gradient
 from bench.plant.ride import sprung_masses
 from bench.plant.tyre import cornering_stiffness
@@ -19,6 +20,8 @@ from firmware_model.kernel.math import GRAVITY
 AXLE_DEFAULTS = cast(Record, Axle)
 # Of the highest current, what the pack's busbars, fuse and contactors carry for ever: assumption, 480 of 800 A in a LEAF e+.
 HEAT_SHARE = 0.6
+LOSSES = ("loss_idle", "loss_speed", "loss_torque", "loss_weakening")
+GRID_POINTS = 11  # of torque, from none to the envelope
 
 VEHICLE_VALUES = {
     "mass": "mass",
@@ -45,9 +48,13 @@ def calibration_of(vehicle: Vehicle) -> Any:
     front_load, rear_load = axle_loads(car)
     controller.vehicle.front_cornering_stiffness = axle_stiffness(car.front, front_load, car.tyre)
     controller.vehicle.rear_cornering_stiffness = axle_stiffness(car.rear, rear_load, car.tyre)
+    controller.vehicle.slip_stiffness = car.tyre.slip_stiffness
     controller.yaw_control.understeer_gradient = understeer_gradient(car)
+    controller.driver_demand.speed_max = car.control.top_speed
+    controller.torque_path.rise_rate = car.control.torque_rise_rate
     _put_axle(controller.front, car.front, car.tyre)
     _put_axle(controller.rear, car.rear, car.tyre)
+    _put_monitor(controller.torque_monitor, controller, car)
     _put_ride(controller.ride_control, car)
     _put_pack(controller, car.battery)
     return calibration
@@ -66,22 +73,71 @@ def axle_stiffness(axle: Any, load: float, tyre: Any) -> float:
 
 
 def _put_axle(controller: Any, axle: Any, tyre: Any) -> None:
-    """Data of one axle: gear, wheel, and the motor's envelope as peak torque, peak power and highest speed."""
-    motor = axle.motor
-    speeds = np.arange(len(motor.envelope_torque)) * motor.envelope_speed_step
-    driving = motor.envelope_torque > 0.0
+    """Data of one axle: gear, wheel, the motor's losses, and its envelope as peak torque, peak power and highest speed."""
+    engine = axle.motor
+    speeds = np.arange(len(engine.envelope_torque)) * engine.envelope_speed_step
+    driving = engine.envelope_torque > 0.0
     controller.motor_present = int(driving.any())
     controller.gear_ratio = axle.gear_ratio
     controller.wheel_radius = tyre.radius
     controller.wheel_inertia = axle.wheel_inertia
-    controller.inertia = motor.rotor_inertia * axle.gear_ratio**2 + 2.0 * axle.wheel_inertia
-    if controller.motor_present:
-        controller.rotor_inertia = motor.rotor_inertia * axle.gear_ratio**2
+    controller.inertia = engine.rotor_inertia * axle.gear_ratio**2 + 2.0 * axle.wheel_inertia
     controller.driveline_frequency = _driveline_frequency(axle, tyre)
     if controller.motor_present:
-        controller.motor_torque_max = motor.envelope_torque.max()
-        controller.motor_power_max = (motor.envelope_torque * speeds).max()
+        controller.rotor_inertia = engine.rotor_inertia * axle.gear_ratio**2
+        controller.motor_torque_max = engine.envelope_torque.max()
+        controller.motor_power_max = (engine.envelope_torque * speeds).max()
         controller.motor_speed_max = speeds[driving].max()
+        for key, loss in zip(LOSSES, loss_coefficients(engine), strict=True):
+            controller[key] = loss
+        for ours, its in (("motor", engine.winding), ("inverter", engine.inverter)):
+            controller[f"{ours}_temperature_start"] = its.temperature_start
+            controller[f"{ours}_temperature_end"] = its.temperature_end
+
+
+def loss_coefficients(engine: Any) -> Any:
+    """The coefficients LOSSES of the controller's model, by least squares over the motor's envelope.
+
+    The squares are those of the error over the root of the loss: half-way between the absolute error, for which small losses do
+    not count, and the relative one, for which large ones do not. A loss that would have to be negative to fit better is left
+    out: those of a wound rotor rise with torque rather than with its square, and without torque it loses no iron.
+    """
+    torque, speed = _envelope_grid(engine)
+    theta = motor.REFERENCE_TEMPERATURE
+    points = zip(torque, speed, strict=True)
+    loss = np.array([sum(motor.losses(t, omega, engine.envelope_voltage, theta, theta, engine)) for t, omega in points])
+    columns = np.stack([np.ones_like(speed), speed**2, torque**2, (torque * speed) ** 2], axis=1)
+    weight = 1.0 / np.sqrt(loss)
+    scale = columns.max(axis=0)
+    used = np.ones(len(LOSSES), dtype=bool)
+    while True:
+        coefficients = np.zeros(len(LOSSES))
+        coefficients[used] = np.linalg.lstsq(weight[:, None] * columns[:, used] / scale[used], weight * loss, rcond=None)[0]
+        if (coefficients >= 0.0).all():
+            return coefficients / scale
+        used &= coefficients >= 0.0
+
+
+def _envelope_grid(engine: Any) -> tuple[Any, Any]:
+    """Torques [Nm] and speeds [rad/s] that fill the envelope, as two columns."""
+    shares = np.linspace(0.0, 1.0, GRID_POINTS)
+    speeds = np.arange(len(engine.envelope_torque)) * engine.envelope_speed_step
+    inside = engine.envelope_torque > 0.0
+    torque = shares[None, :] * engine.envelope_torque[inside, None]
+    return torque.ravel(), np.repeat(speeds[inside], GRID_POINTS)
+
+
+def _put_monitor(monitor: Any, controller: Any, car: Any) -> None:
+    """What the torque monitor allows: one motor's peak torque, and in all what the floored pedal of the force maps asks for."""
+    driven = [axle for axle in (controller.front, controller.rear) if axle.motor_present]
+    if not driven:
+        return
+    torque = max(axle.motor_torque_max for axle in driven)
+    force = sum(axle.motor_torque_max * axle.gear_ratio for axle in driven) / car.tyre.radius
+    per_torque = force / sum(axle.motor_torque_max for axle in driven)
+    monitor.motor_torque_max = torque
+    monitor.torque_sum_max = controller.driver_demand.force_standard.max() / per_torque
+    monitor.slip_torque = 0.5 * torque
 
 
 def _driveline_frequency(axle: Any, tyre: Any) -> float:

@@ -167,5 +167,5 @@ def most_braking(state: Any, plant: Any, parameters: Any) -> float:
     available = motor.available_torque(omega, link.dc_voltage, engine)
     # What the battery takes, what the rest of the car burns, and the motor's own losses, no lower than at full torque.
     sink = plant.battery.charge_limit + plant.rear.motor.electrical_power + state.demands.auxiliary_power
-    sink += motor.loss(available, omega, link.winding_temperature, engine)
+    sink += sum(motor.losses(available, omega, link.dc_voltage, link.winding_temperature, link.rotor_temperature, engine))
     return float(-min(available, max(sink, 0.0) / max(omega, 1.0)))

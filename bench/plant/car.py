@@ -10,6 +10,7 @@ from bench.plant import axle, battery, body, motor, ride
 from bench.plant.axle import AxleDemands, AxleMeasurements, AxleParameters, AxleState
 from bench.plant.battery import BatteryMeasurements, BatteryParameters, BatteryState
 from bench.plant.body import BodyMeasurements, BodyParameters, BodyState
+from bench.plant.control import ControlParameters
 from bench.plant.ride import RideMeasurements, RideState
 from bench.plant.tyre import TyreParameters, cornering_stiffness
 from firmware_model.kernel import kernel, real, record
@@ -27,6 +28,7 @@ class Parameters:
     front = AxleParameters
     rear = AxleParameters
     battery = BatteryParameters
+    control = ControlParameters
 
 
 @record
@@ -123,6 +125,7 @@ def place_axle(speed: float, gear_ratio: float, temperature: float, state: Any) 
     state.motor.speed = gear_ratio * speed
     state.motor.torque = 0.0
     state.motor.winding_temperature = temperature
+    state.motor.rotor_temperature = temperature
     state.motor.inverter_temperature = temperature
 
 

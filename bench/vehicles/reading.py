@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from bench.plant import battery, car, motor
-from bench.vehicles.checking import check, check_curves
+from bench.vehicles.checking import check, check_axle_masses, check_vehicle
 from bench.vehicles.files import COMPONENTS, VEHICLES
 from firmware_model.kernel import Record
 from hil.errors import UsageError
@@ -39,10 +39,21 @@ def read_vehicle(path: Path, above: tuple[Path, ...] = ()) -> tuple[Header, dict
     header = Header(
         pop_text(path, own, "title", path.stem), pop_text(path, own, "description", ""), pop_text(path, own, "network", network)
     )
-    content = complete(path, own, below, PARAMETERS)
+    content = place_centre(path, complete(path, own, below, PARAMETERS))
     check(path, content, PARAMETERS)
-    check_curves(path, content)
+    check_vehicle(path, content)
     return header, content
+
+
+def place_centre(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """``content`` with the centre of gravity where a body weighed as ``axle_masses`` (front, rear) [kg] has it."""
+    body = content.get("body")
+    if not isinstance(body, dict) or "axle_masses" not in body:
+        return content
+    body = dict(body)
+    front, rear = check_axle_masses(path, body, body.pop("axle_masses"))
+    body["front_axle_distance"] = body["wheelbase"] * rear / (front + rear)
+    return {**content, "body": body}
 
 
 def read_component(path: Path, kind: str, record: Record, above: tuple[Path, ...] = ()) -> dict[str, Any]:

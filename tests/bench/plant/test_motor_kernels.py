@@ -1,7 +1,8 @@
-"""The motor against figures measured on CAN."""
+"""The motor against figures measured on CAN, and the wound rotor against a plain search for its field."""
 
 import math
 
+import numpy as np
 import pytest
 from plant_rig import Rig
 
@@ -14,6 +15,16 @@ RPM = math.pi / 30.0
 def em57():
     rig = Rig()
     return rig.parameters.front.motor[0], rig.state.front.motor[0], rig.measured.front.motor[0]
+
+
+@pytest.fixture
+def ariya():
+    rig = Rig("ariya_63_fwd")
+    return rig.parameters.front.motor[0], rig.state.front.motor[0], rig.measured.front.motor[0]
+
+
+def loss(torque, speed, parameters, voltage=370.0, winding=60.0, rotor=60.0):
+    return sum(motor.losses(torque, speed, voltage, winding, rotor, parameters))
 
 
 # Motor speed [rpm], mechanical power [kW], and efficiency with auxiliaries, as measured
@@ -30,7 +41,7 @@ def em57():
 )
 def test_driving_efficiency_is_the_measured_one(em57, speed, power, lowest, highest):
     omega, mechanical, auxiliaries = speed * RPM, power * 1e3, 400.0
-    electrical = mechanical + motor.loss(mechanical / omega, omega, 60.0, em57[0]) + auxiliaries
+    electrical = mechanical + loss(mechanical / omega, omega, em57[0]) + auxiliaries
     assert lowest < mechanical / electrical < highest
 
 
@@ -39,7 +50,7 @@ def test_driving_efficiency_is_the_measured_one(em57, speed, power, lowest, high
 )
 def test_regeneration_efficiency_is_the_measured_one(em57, speed, power, lowest, highest):
     omega, mechanical = speed * RPM, power * 1e3
-    electrical = mechanical - motor.loss(-mechanical / omega, omega, 40.0, em57[0]) - 400.0
+    electrical = mechanical - loss(-mechanical / omega, omega, em57[0], winding=40.0) - 400.0
     assert lowest < electrical / mechanical < highest
 
 
@@ -85,16 +96,80 @@ def test_disconnected_inverter_has_neither_torque_nor_losses_and_keeps_the_volta
     assert (state.dc_voltage, measured.dc_voltage) == (380.0, 380.0)
 
 
-def test_power_is_conserved_and_losses_warm_the_winding_to_their_balance(em57):
+def test_power_is_conserved_and_losses_warm_every_lump_to_its_balance(em57):
     parameters, state, measured = em57
-    state.torque = 250.0
-    for _ in range(4000):
+    state.torque, state.dc_voltage = 250.0, 370.0
+    for _ in range(8000):
         motor.account(1.0, 1, 400.0, 30.0, parameters, state, measured)
     assert measured.electrical_power == pytest.approx(250.0 * 400.0 + measured.loss_power)
-    rise = (1 - parameters.inverter_loss_share) * measured.loss_power / parameters.winding_conductance
-    assert measured.winding_temperature == pytest.approx(30.0 + rise, rel=1e-3)
-    rise = parameters.inverter_loss_share * measured.loss_power / parameters.inverter_conductance
-    assert measured.inverter_temperature == pytest.approx(30.0 + rise, rel=1e-3)
+    outside, in_rotor = motor.losses(
+        250.0, 400.0, 370.0, state.winding_temperature, state.rotor_temperature, parameters
+    )  # fmt: skip
+    assert measured.loss_power == pytest.approx(outside + in_rotor)
+    share = parameters.inverter_loss_share
+    balances = (
+        (measured.winding_temperature, (1 - share) * outside / parameters.winding.conductance),
+        (measured.inverter_temperature, share * outside / parameters.inverter.conductance),
+        (measured.rotor_temperature, in_rotor / parameters.rotor.conductance),
+    )
+    for temperature, rise in balances:
+        assert rise > 1.0
+        assert temperature == pytest.approx(30.0 + rise, rel=1e-3)
+
+
+def test_magnets_lose_what_the_fit_says_and_lose_more_at_a_lower_voltage(em57):
+    parameters, torque, omega = em57[0], 200.0, 600.0
+    fitted = 189.0 + 4.919e-3 * omega**2 + torque**2 * (5.126e-2 + 2.210e-7 * omega**2)
+    assert loss(torque, omega, parameters, voltage=370.0) == pytest.approx(fitted)
+    weakening = torque**2 * 2.210e-7 * omega**2
+    assert loss(torque, omega, parameters, voltage=300.0) - fitted == pytest.approx(weakening * ((370 / 300) ** 2 - 1))
+    copper = 5.126e-2 * torque**2
+    assert loss(torque, omega, parameters, winding=110.0) - fitted == pytest.approx(copper * 0.00393 * 50.0)
+
+
+def plain_loss_of_wound_rotor(torque, omega, voltage, parameters):
+    """The least loss that any field up to the voltage's limit gives, found by trying them all."""
+    largest = min(1.0, parameters.weakening_speed * voltage / (parameters.envelope_voltage * omega)) if omega else 1.0
+    field = np.linspace(1e-3, largest, 20001)
+    tried = field**2 * (parameters.loss_excitation + parameters.loss_speed * omega**2)
+    tried += parameters.loss_torque * (torque / field) ** 2
+    return parameters.loss_constant + tried.min()
+
+
+@pytest.mark.parametrize("torque", [5.0, 60.0, 150.0, -220.0, 300.0])
+@pytest.mark.parametrize("omega", [0.0, 200.0, 500.0, 900.0, -1300.0])
+@pytest.mark.parametrize("voltage", [290.0, 380.0])
+def test_wound_rotor_has_the_field_of_least_loss_that_the_voltage_bears(ariya, torque, omega, voltage):
+    plain = plain_loss_of_wound_rotor(torque, abs(omega), voltage, ariya[0])
+    assert loss(torque, omega, ariya[0], voltage) == pytest.approx(plain, rel=1e-4)
+
+
+def test_wound_rotor_without_torque_loses_neither_iron_nor_copper_and_magnets_do_lose_iron(ariya, em57):
+    assert loss(0.0, 900.0, ariya[0]) == ariya[0].loss_constant
+    assert loss(0.0, 900.0, em57[0]) > em57[0].loss_constant + 3e3
+
+
+def test_excitation_heats_the_rotor_and_a_hot_rotor_loses_more(ariya):
+    parameters = ariya[0]
+    _, cold = motor.losses(300.0, 100.0, 350.0, 60.0, 60.0, parameters)
+    _, hot = motor.losses(300.0, 100.0, 350.0, 60.0, 130.0, parameters)
+    iron = parameters.rotor_iron_share * parameters.loss_speed * 100.0**2
+    assert cold == pytest.approx(parameters.loss_excitation + iron)
+    assert hot - cold == pytest.approx(parameters.loss_excitation * 0.00393 * 70.0)
+
+
+@pytest.mark.parametrize("lump", ["winding", "rotor", "inverter"])
+def test_hottest_lump_takes_the_torque_away_either_way(ariya, lump):
+    parameters, state, measured = ariya
+    state.dc_voltage = 350.0
+    start, end = parameters[lump].temperature_start, parameters[lump].temperature_end
+    for temperature, share in ((start - 1.0, 1.0), (start + 0.25 * (end - start), 0.75), (end + 5.0, 0.0)):
+        setattr(state, f"{lump}_temperature", temperature)
+        for direction in (1.0, -1.0):
+            for _ in range(1000):
+                motor.deliver(1e-3, direction * 500.0, 1, 0.0, parameters, state, measured)
+            assert measured.thermal_share == pytest.approx(share)
+            assert state.torque == pytest.approx(direction * share * 300.0, abs=1e-6)
 
 
 def test_drag_opposes_the_rotation_and_fades():
