@@ -12,7 +12,7 @@ from bench.validation.straight import KILO, drive
 FRAME = 0.010  # [s] between two frames of torque, request or report
 LAGS = 11  # frames of lag that are tried
 SLEW_TIME = 0.1  # [s] over which the drives' slew was read
-TIP_SPEED = 40.0  # [km/h]
+TIP_SPEED = 60.0  # [km/h]
 TIP_IN, TIP_OUT, TIP_END = 1.0, 3.0, 5.0  # [s] of the scenario
 COAST_SPEED = 100.0  # [km/h] at which the brake pedal is pressed lightly
 BRAKE_AT, BRAKE_END = 1.0, 7.0  # [s]
