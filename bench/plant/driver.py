@@ -28,6 +28,9 @@ class DriverParameters:
     )
     full_deceleration = real("m/s2", "deceleration that the fully pressed brake adds", default=10.0, minimum=1.0, maximum=20.0)
     lift_deceleration = real("m/s2", "deceleration with both pedals released", default=0.6, minimum=0.0, maximum=5.0)
+    lift_fade_speed = real(
+        "m/s", "speed below which releasing both pedals brakes ever less, as cars creep", default=4.0, minimum=0.1, maximum=20.0
+    )
     pedal_hysteresis = real(
         "m/s2", "deceleration that is tolerated before the foot goes to the brake", default=0.3, minimum=0.0, maximum=2.0
     )
@@ -91,7 +94,8 @@ def follow_speed(dt: float, target: float, target_acceleration: float, speed: fl
     """Move the pedals for ``dt`` [s] so that ``speed`` [m/s] becomes ``target`` [m/s], which changes by that [m/s2].
 
     A PI controller with feed-forward wants an acceleration; the pedals are the inverse of what the driver knows of the
-    car. Both pedals meet at the lift-off deceleration, so that none is needed twice; changing over has a hysteresis.
+    car. Both pedals meet at the lift-off deceleration, which fades towards standstill, so that none is needed twice; changing
+    over has a hysteresis.
     """
     if target < STANDSTILL and abs(speed) < STANDSTILL and target_acceleration <= 0.0:
         state.learnt_acceleration = 0.0
@@ -104,7 +108,8 @@ def follow_speed(dt: float, target: float, target_acceleration: float, speed: fl
     if -driver.full_deceleration < wanted < full:  # else the pedal is at its stop, and more of the same helps nobody
         state.learnt_acceleration += dt * driver.integral_gain * missing
 
-    beyond_lift = wanted + driver.lift_deceleration
+    lift = driver.lift_deceleration * min(abs(speed) / driver.lift_fade_speed, 1.0)
+    beyond_lift = wanted + lift
     if beyond_lift < -driver.pedal_hysteresis:
         state.braking = 1
     elif beyond_lift > 0.0:
@@ -112,7 +117,7 @@ def follow_speed(dt: float, target: float, target_acceleration: float, speed: fl
     if state.braking:
         press(dt, 0.0, -beyond_lift / driver.full_deceleration, driver, state)
     else:
-        press(dt, beyond_lift / (full + driver.lift_deceleration), 0.0, driver, state)
+        press(dt, beyond_lift / (full + lift), 0.0, driver, state)
 
 
 @kernel

@@ -150,6 +150,17 @@ def test_driver_learns_what_the_pedal_lacks_unless_it_is_at_its_stop():
     assert hands.learnt_acceleration[0] == pytest.approx(0.4e-3)
 
 
+@pytest.mark.parametrize(("speed", "share"), [(20.0, 1.0), (4.0, 1.0), (1.0, 0.25), (0.4, 0.1)])
+def test_pedal_that_holds_a_speed_makes_up_for_what_lifting_off_would_brake_there(speed, share):
+    habits, hands = driver.DriverParameters.new(), driver.DriverState.new()
+    for _ in range(100):
+        driver.follow_speed(1e-3, speed, 0.0, speed, habits[0], hands[0])
+    lift = 0.6 * share
+    full = min(4.5, 85.0 / max(speed, 1.0))
+    assert hands.accelerator[0] == pytest.approx(lift / (full + lift))
+    assert hands.brake[0] == 0.0
+
+
 def test_standing_driver_holds_the_brake():
     habits, hands = driver.DriverParameters.new(), driver.DriverState.new()
     hands.learnt_acceleration = 1.0
