@@ -147,7 +147,8 @@ class Drive:
         result.rows = [self._start_row(result)]
         if len(result.scenario_samples):
             result.rows += figure_rows(result.scenario_samples, self.scenario.targets)
-        result.rows += [*self._fault_rows(result), *self._bus_rows(len(frames))]
+        faults = result.scenario_samples["controller_measurements"]["supervisor"]["faults"]
+        result.rows += [fault_row(int(np.bitwise_or.reduce(faults, initial=0))), *self.bus_rows(len(frames))]
         return result
 
     def _start_row(self, result: DriveResult) -> Row:
@@ -159,15 +160,8 @@ class Drive:
         note = "" if result.completed else f"ended after {self.scenario_time:.1f} s of the scenario"
         return Row("READY after", float(result.samples["time"][ready[0]]), "s", "scenario completed", result.completed, note)
 
-    def _fault_rows(self, result: DriveResult) -> list[Row]:
-        """Faults that the controller raised once the scenario had begun."""
-        supervisor = result.scenario_samples["controller_measurements"]["supervisor"]
-        bits = int(np.bitwise_or.reduce(supervisor["faults"])) if len(supervisor) else 0
-        names = ", ".join(str(fault.name).lower() for fault in Fault if fault & bits)
-        return [bounded("faults", bits.bit_count(), "1", maximum=0, note=names)]
-
-    def _bus_rows(self, frames: int) -> list[Row]:
-        """How the frames arrived at both nodes."""
+    def bus_rows(self, frames: int) -> list[Row]:
+        """How so many ``frames`` arrived at both nodes."""
         ports = [self.controller.port, self.car.port]
         totals = {
             name: int(sum(port[name].sum() for port in ports)) for name in ("crc_errors", "counter_errors", "lost", "unknown")
@@ -178,3 +172,9 @@ class Drive:
             bounded("counter errors", totals["counter_errors"] + totals["lost"], "1", maximum=0, note="stood still or jumped"),
             bounded("unknown frames", totals["unknown"], "1", maximum=0),
         ]
+
+
+def fault_row(bits: int) -> Row:
+    """The faults that the controller raised once the scenario had begun, bits of ``Fault``."""
+    names = ", ".join(str(fault.name).lower() for fault in Fault if fault & bits)
+    return bounded("faults", bits.bit_count(), "1", maximum=0, note=names)
