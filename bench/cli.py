@@ -90,6 +90,59 @@ def drive(
 
 
 @app.command()
+def cycle(
+    cycle: Annotated[
+        str | None,
+        typer.Argument(help="Cycle by name (see --list), or the path of a CSV with time and speed.", metavar="NAME|FILE.csv"),
+    ] = None,
+    vehicle: VehicleOption = "leaf_plus",
+    network: NetworkOption = None,
+    repeat: Annotated[int, typer.Option("--repeat", help="Times in a row.", min=1, max=100, metavar="N")] = 1,
+    charge: Annotated[
+        float, typer.Option("--soc", help="State of charge at power-on, percent.", min=1.0, max=100.0, metavar="%")
+    ] = 60.0,
+    temperature: Annotated[
+        float, typer.Option("--temperature", help="Of pack, motors and air, in °C.", min=-30.0, max=50.0, metavar="°C")
+    ] = 25.0,
+    auxiliaries: Annotated[
+        float,
+        typer.Option("--auxiliaries", help="Power of computers, pumps, heating, in W.", min=0.0, max=10e3, metavar="W"),
+    ] = 250.0,
+    mass: Annotated[
+        float | None,
+        typer.Option("--mass", help="Test mass instead of the vehicle's own.", min=300.0, max=10e3, metavar="KG"),
+    ] = None,
+    e_pedal: Annotated[bool, typer.Option("--e-pedal", help="Drive with the e-Pedal.")] = False,
+    list_them: Annotated[bool, typer.Option("--list", help="List the cycles.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the report.", metavar="DIR")] = None,
+    json: JsonOption = False,
+    strict: StrictOption = False,
+) -> None:
+    """Drive a drive cycle (UDDS, HWFET, WLTC, or your own) over CAN and account for its energy, from the wall to the road.
+
+    The driver keeps the trace within the tolerance of its regulation; the table says what each loss took.
+
+    For example:
+
+    e4hil cycle udds --vehicle leaf_40 --out out/udds
+
+    e4hil cycle my_commute.csv --soc 90 --auxiliaries 1500
+    """
+    from bench.commands import cycle as command
+
+    if list_them:
+        command.list_cycles(json)
+        return
+    if cycle is None:
+        raise UsageError("cycle: a name or the path of a CSV was expected; e4hil cycle --list names the cycles")
+    conditions = {
+        "state_of_charge": 0.01 * charge, "temperature": temperature, "auxiliary_power": auxiliaries, "test_mass": mass,
+        "e_pedal": e_pedal,
+    }  # fmt: skip
+    _finish(strict, command.run(cycle, vehicle, network, repeat, conditions, out, json))
+
+
+@app.command()
 def replay(
     capture: Annotated[Path, typer.Argument(help="Recording of a real car: GVRET, SavvyCAN, candump, BLF, ASC, TRC, MF4 …")],
     bus_config: Annotated[

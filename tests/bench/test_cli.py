@@ -32,7 +32,7 @@ def short(tmp_path: Path) -> str:
 def test_help_names_every_command() -> None:
     done = e4hil("--help")
     assert done.returncode == 0
-    for command in ("drive", "replay", "compare", "study", "performance", "vehicles", "scenarios", "networks"):
+    for command in ("drive", "cycle", "replay", "compare", "study", "performance", "vehicles", "scenarios", "networks"):
         assert command in done.stdout
 
 
