@@ -27,12 +27,10 @@ class Charger:
 
 
 # The LEAF's charger of 6.6 kW. Assumptions, the same for every car: conversion of 88 % at 1.4 kW (120 V) and 92 % at 6.6 kW,
-# and 250 W of the car. Together with the cells that makes 87 to 88 %. Owners measured 84 % at 240 V with the earlier charger
+# and 250 W of the car. Together with the cells that makes 86 to 87 %. Owners measured 84 % at 240 V with the earlier charger
 # of 3.3 kW (73 % at 120 V) and a steady 300 W beside the pack while charging (mynissanleaf.com, "charging efficiency");
 # FASTSim takes 86 % for every electric car. Measurements of this very charger were looked for and not found.
-LEAF_CHARGER = Charger(
-    power=(1400.0, 3300.0, 6600.0), efficiency=(0.88, 0.91, 0.92), ac_power=6600.0, car_power=250.0
-)  # fmt: skip
+LEAF_CHARGER = Charger(power=(1400.0, 3300.0, 6600.0), efficiency=(0.88, 0.91, 0.92), ac_power=6600.0, car_power=250.0)
 
 
 def wall_energy(charge: float, state_of_charge: float, temperature: float, pack: Any, charger: Charger = LEAF_CHARGER) -> float:
