@@ -338,8 +338,10 @@ def temperature_section(signals: DriveSignals) -> Section:
     """Motors, inverters and pack."""
     motors = (
         signals.line("front winding", f"{PLANT}.front.motor.winding_temperature", FRONT),
+        signals.line("front rotor", f"{PLANT}.front.motor.rotor_temperature", FRONT, dash="dash"),
         signals.line("front inverter", f"{PLANT}.front.motor.inverter_temperature", FRONT, dash="dot"),
         signals.line("rear winding", f"{PLANT}.rear.motor.winding_temperature", REAR),
+        signals.line("rear rotor", f"{PLANT}.rear.motor.rotor_temperature", REAR, dash="dash"),
         signals.line("rear inverter", f"{PLANT}.rear.motor.inverter_temperature", REAR, dash="dot"),
     )
     pack = (
