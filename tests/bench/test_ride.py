@@ -75,7 +75,7 @@ def test_a_badly_cooled_motor_is_derated_and_never_reaches_the_temperature_at_wh
     def heat(run):
         for axle in ("front", "rear"):
             motor = run.car.parameters[0].plant[axle].motor
-            motor.winding_heat_capacity, motor.winding_conductance = 1000.0, 40.0
+            motor.winding.heat_capacity, motor.winding.conductance = 1000.0, 40.0
             run.car.state[0].plant[axle].motor.winding_temperature = 110.0
 
     cool, hot = drive("launch", duration=12.0), drive("launch", prepare=heat, duration=12.0)
