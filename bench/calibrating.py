@@ -180,8 +180,11 @@ def _put_pack(controller: Any, pack: Any) -> None:
         "open_circuit_voltage",
         "time_constant_1",
         "time_constant_2",
-        "resistance_over_charge",
-        "resistance_over_temperature",
+        "series_over_charge",
+        "polarisation_over_charge",
+        "series_over_temperature",
+        "polarisation_over_temperature",
+        "resistance_in_charge",
     ):
         sheet[key] = cell[key]
     for key in ("resistance_0", "resistance_1", "resistance_2"):

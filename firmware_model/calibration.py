@@ -440,25 +440,38 @@ class Pack:
         ),
         1.0, 5.0, "rest voltage of a cell at state of charge 0, 0.05 ... 1",
     )  # fmt: skip
-    # Least squares over full-throttle drives of a LEAF e+: 44.3, 6.6 and 24.6 mOhm of 96 rows.
-    resistance_0 = value("Ohm", 4.613e-4, 1e-6, 0.1, "series resistance of a row, at 25 degC and mid charge")
-    resistance_1 = value("Ohm", 6.87e-5, 0.0, 0.1, "resistance of a row's fast RC element")
-    resistance_2 = value("Ohm", 2.563e-4, 0.0, 0.1, "resistance of a row's slow RC element")
+    # Least squares over full-throttle drives of a LEAF e+: 43.1, 7.0 and 34.8 mOhm of 96 rows.
+    resistance_0 = value("Ohm", 4.49e-4, 1e-6, 0.1, "series resistance of a row, at 25 degC and mid charge")
+    resistance_1 = value("Ohm", 7.3e-5, 0.0, 0.1, "resistance of a row's fast RC element")
+    resistance_2 = value("Ohm", 3.627e-4, 0.0, 0.1, "resistance of a row's slow RC element")
     time_constant_1 = value("s", 1.5, 0.05, 60.0, "time constant of the fast RC element")
-    time_constant_2 = value("s", 15.0, 1.0, 1e4, "time constant of the slow RC element")
+    time_constant_2 = value("s", 21.8, 1.0, 1e4, "time constant of the slow RC element")
     # HPPC pulses of a 2013 LEAF cell: flat from 16 to 90 % charge; empty is an assumption.
-    resistance_over_charge = curve(
-        "1", (2.5, 1.25, 1.1, 1.02, *[1.0] * 16, 1.1), 0.1, 20.0, "factor on all resistances at state of charge 0, 0.05 ... 1"
+    series_over_charge = curve(
+        "1", (2.5, 1.25, 1.1, 1.02, *[1.0] * 16, 1.1), 0.1, 20.0, "factor on resistance_0 at state of charge 0, 0.05 ... 1"
+    )
+    polarisation_over_charge = curve(
+        "1", (2.5, 1.25, 1.1, 1.02, *[1.0] * 16, 1.1), 0.1, 20.0, "factor on resistance_1 and _2 at state of charge 0, 0.05 ... 1"
     )
     # exp(1567 K (1/T - 1/298.15 K)), from the same cell's pulses at 10 and 40 degC; outside an extrapolation.
-    resistance_over_temperature = curve(
+    series_over_temperature = curve(
         "1",
         (
             3.283, 2.883, 2.545, 2.258, 2.012, 1.800, 1.618, 1.459, 1.321, 1.200,
             1.094, 1.000, 0.917, 0.843, 0.777, 0.719, 0.666, 0.618, 0.576,
         ),
-        0.05, 100.0, "factor on all resistances at -30, -25 ... 60 degC",
+        0.05, 100.0, "factor on resistance_0 at -30, -25 ... 60 degC",
     )  # fmt: skip
+    # Likewise, 1336 K.
+    polarisation_over_temperature = curve(
+        "1",
+        (
+            2.755, 2.467, 2.218, 2.002, 1.815, 1.651, 1.507, 1.380, 1.268, 1.168,
+            1.079, 1.000, 0.929, 0.865, 0.807, 0.755, 0.707, 0.664, 0.625,
+        ),
+        0.05, 100.0, "factor on resistance_1 and _2 at -30, -25 ... 60 degC",
+    )  # fmt: skip
+    resistance_in_charge = value("1", 1.0, 0.2, 5.0, "factor on all resistances while the pack is charged")
     charge_spread = value("1", 0.01, 0.0, 0.2, "state of charge by which the weakest cell is below the mean, the strongest above")
     resistance_spread = value("1", 0.05, 0.0, 1.0, "share by which the worst cell's resistance is above the mean")
 

@@ -64,7 +64,7 @@ def limit(dt: float, battery: Any, state: Any, measurements: Any, calibration: A
 def _by_cells(d: float, voltage: float, current_max: float, state: Any, calibration: Any) -> tuple[float, int, float]:
     """Power [W] that the cells allow now in direction ``d``, its Constraint, and the power down or up to ``voltage`` [V]."""
     estimate, pack, c = state.pack_estimate, calibration.pack, calibration.discharge_limiter
-    r, relaxed = state_of_power.pulse_resistance(c.limit_horizon, estimate, pack)
+    r, relaxed = state_of_power.pulse_resistance(d, c.limit_horizon, estimate, pack)
     sink = state_of_power.sinking(c.limit_horizon, estimate, pack)
     # Where the open-circuit voltage bends, the outermost cell falls off before the mean cell lets the filter see it.
     spread = pack.charge_spread + c.charge_deviations * sqrt(estimate.covariance[0, 0])

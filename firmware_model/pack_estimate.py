@@ -3,12 +3,12 @@
 A joint extended Kalman filter (G. Plett, J. Power Sources 134 (2004) 252 and 262) of the mean cell on two RC elements:
 
     x = (z, v_1, v_2, g_0, g_p)
-    dz/dt = -i / Q      dv_k/dt = (g_p f R_k i - v_k) / tau_k      g_0 and g_p wander slowly
-    v = U_0(z) - g_0 f R_0 i - v_1 - v_2
+    dz/dt = -i / Q      dv_k/dt = (g_p f_p R_k i - v_k) / tau_k      g_0 and g_p wander slowly
+    v = U_0(z) - g_0 f_0 R_0 i - v_1 - v_2
 
     z, v_1, v_2   state of charge [1], voltages of the RC elements [V]
     g_0, g_p      resistances over those of the data sheet, series and RC elements: age, and what the data sheet does not know
-    f             their factor by charge and temperature, of the data sheet
+    f_0, f_p      their factors by charge, temperature and the current's direction, of the data sheet
     i, v          pack current [A], pack voltage over the number of cells in series [V]
 
 The state of charge starts from what the battery reports, as one measurement among others: where the open-circuit voltage is
@@ -35,20 +35,29 @@ def open_circuit_voltage(charge: float, pack: Any) -> float:
 
 
 @kernel
-def over_charge(charge: float, pack: Any) -> float:
-    """Factor on all resistances [1] at state of ``charge`` [1]."""
-    return at_position(pack.resistance_over_charge, charge * CHARGE_INTERVALS)
+def over_charge(charge: float, pack: Any) -> tuple[float, float]:
+    """Factors on the series resistance and on those of the RC elements [1] at state of ``charge`` [1]."""
+    position = charge * CHARGE_INTERVALS
+    return at_position(pack.series_over_charge, position), at_position(pack.polarisation_over_charge, position)
+
+
+@kernel
+def direction_factor(d: float, pack: Any) -> float:
+    """Factor on all resistances [1] for a current of the sign of ``d``, positive in discharge."""
+    return pack.resistance_in_charge if d < 0.0 else 1.0
 
 
 @kernel
 def follow_slow(battery: Any, state: Any, pack: Any, c: Any) -> None:
-    """Capacity and the resistances' factor of temperature, of health and temperature in ``battery`` (QualifiedBattery)."""
+    """Capacity and the resistances' factors of temperature, of health and temperature in ``battery`` (QualifiedBattery)."""
     health = battery.state_of_health if battery.state_of_health > c.health_min else c.health_min
     state.capacity = pack.capacity * health
     mean = 0.5 * (battery.temperature_lowest + battery.temperature_highest)
     position = (mean - TEMPERATURE_FIRST) / TEMPERATURE_STEP
-    state.over_temperature = at_position(pack.resistance_over_temperature, position)
-    state.over_temperature_slope = slope_at_position(pack.resistance_over_temperature, position) / TEMPERATURE_STEP
+    state.series_over_temperature = at_position(pack.series_over_temperature, position)
+    state.series_over_temperature_slope = slope_at_position(pack.series_over_temperature, position) / TEMPERATURE_STEP
+    state.polarisation_over_temperature = at_position(pack.polarisation_over_temperature, position)
+    state.polarisation_over_temperature_slope = slope_at_position(pack.polarisation_over_temperature, position) / TEMPERATURE_STEP
 
 
 @kernel
@@ -59,16 +68,17 @@ def estimate(dt: float, battery: Any, state: Any, measurements: Any, pack: Any, 
         return
     if not state.initialised:
         _start(battery, state, c)
-    factor = over_charge(state.state_of_charge, pack) * state.over_temperature
-    _advance(dt, 0.5 * (state.current + battery.current), factor, state, pack, c)
+    series, polarisation = over_charge(state.state_of_charge, pack)
+    series *= state.series_over_temperature
+    _advance(dt, 0.5 * (state.current + battery.current), polarisation * state.polarisation_over_temperature, state, pack, c)
     if battery.current != state.current or battery.voltage != state.voltage:  # what repeats itself teaches nothing
-        _correct(battery.current, battery.voltage / pack.cell_count, factor, state, pack, c)
+        _correct(battery.current, battery.voltage / pack.cell_count, series, state, pack, c)
     state.current = battery.current
     state.voltage = battery.voltage
     measurements.state_of_charge = state.state_of_charge
     measurements.open_circuit_voltage = pack.cell_count * open_circuit_voltage(state.state_of_charge, pack)
     measurements.polarisation_voltage = pack.cell_count * (state.fast_voltage + state.slow_voltage)
-    measurements.resistance = pack.cell_count * factor * state.series_growth * pack.resistance_0
+    measurements.resistance = pack.cell_count * series * state.series_growth * pack.resistance_0
 
 
 @kernel
@@ -92,8 +102,9 @@ def _advance(dt: float, current: float, factor: float, state: Any, pack: Any, c:
     """Let ``current`` [A] flow for ``dt`` [s]: x = F x, P = F P F' + Q."""
     keep_1 = exp(-dt / pack.time_constant_1)
     keep_2 = exp(-dt / pack.time_constant_2)
-    drive_1 = (1.0 - keep_1) * factor * pack.resistance_1 * current
-    drive_2 = (1.0 - keep_2) * factor * pack.resistance_2 * current
+    driven = direction_factor(current, pack) * factor * current
+    drive_1 = (1.0 - keep_1) * pack.resistance_1 * driven
+    drive_2 = (1.0 - keep_2) * pack.resistance_2 * driven
     state.state_of_charge = clamp(state.state_of_charge - dt * current / state.capacity, 0.0, 1.0)
     state.fast_voltage = flush(keep_1 * state.fast_voltage + drive_1 * state.polarisation_growth)
     state.slow_voltage = flush(keep_2 * state.slow_voltage + drive_2 * state.polarisation_growth)
@@ -125,7 +136,7 @@ def _forget(share: float, p: Any, c: Any) -> None:
 def _correct(current: float, voltage: float, factor: float, state: Any, pack: Any, c: Any) -> None:
     """Learn from the mean cell ``voltage`` [V] at ``current`` [A]: x += K (v - h(x)), P -= K H P, with K = P H' / S."""
     p, b = state.covariance, state.information
-    drop = factor * pack.resistance_0 * current
+    drop = direction_factor(current, pack) * factor * pack.resistance_0 * current
     expected = open_circuit_voltage(state.state_of_charge, pack) - state.series_growth * drop
     innovation = voltage - (expected - state.fast_voltage - state.slow_voltage)
     slope = CHARGE_INTERVALS * slope_at_position(pack.open_circuit_voltage, state.state_of_charge * CHARGE_INTERVALS)

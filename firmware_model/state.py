@@ -295,8 +295,10 @@ class PackEstimateState:
     current = real("A", "pack current of the last step")
     voltage = real("V", "pack voltage of the last step")
     capacity = real("A s", "charge of the full pack at its age", default=608040.0)
-    over_temperature = real("1", "factor of temperature on the resistances", default=1.0)
-    over_temperature_slope = real("1/K", "its rise with temperature")
+    series_over_temperature = real("1", "factor of temperature on the series resistance", default=1.0)
+    series_over_temperature_slope = real("1/K", "its rise with temperature")
+    polarisation_over_temperature = real("1", "factor of temperature on the resistances of the RC elements", default=1.0)
+    polarisation_over_temperature_slope = real("1/K", "its rise with temperature")
 
 
 @record

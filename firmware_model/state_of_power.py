@@ -3,7 +3,7 @@
 A power is possible as long as the outermost cell (in discharge the weakest: charge s below the mean, resistance by the share
 rho above it) stays within its voltage limit, its current within the current limits, and charge, or room for it, is left:
 
-    d (U_0(z - d s) - u_lim) >= (1 + rho) d (g_0 f R_0 i + v_1 + v_2)          d = 1 discharge, -1 charge
+    d (U_0(z - d s) - u_lim) >= (1 + rho) d (g_0 f_0 R_0 i + v_1 + v_2)          d = 1 discharge, -1 charge
 
 For an instant the current is taken as constant and everything is linear in it: closed form (Plett, J. Power Sources 134
 (2004) 262, with the polarisation that there is). For seconds it is the power that is constant, and the current rises as the
@@ -18,7 +18,7 @@ from typing import Any
 
 from firmware_model.kernel import kernel
 from firmware_model.kernel.math import slope_at_position
-from firmware_model.pack_estimate import CHARGE_INTERVALS, open_circuit_voltage, over_charge
+from firmware_model.pack_estimate import CHARGE_INTERVALS, direction_factor, open_circuit_voltage, over_charge
 
 DISCHARGE = 1.0
 CHARGE = -1.0
@@ -29,16 +29,17 @@ ENOUGH = 2e-4  # [V] of room to the limit, to which the power is found
 
 
 @kernel
-def pulse_resistance(horizon: float, state: Any, pack: Any) -> tuple[float, float]:
-    """Resistance [Ohm] of a mean row to a current that flows for ``horizon`` [s], and what is then left of the voltage [V] on
-    its RC elements.
+def pulse_resistance(d: float, horizon: float, state: Any, pack: Any) -> tuple[float, float]:
+    """Resistance [Ohm] of a mean row to a current that flows in direction ``d`` for ``horizon`` [s], and what is then left of
+    the voltage [V] on its RC elements.
     """
     left_1 = exp(-horizon / pack.time_constant_1)
     left_2 = exp(-horizon / pack.time_constant_2)
     polarisation = pack.resistance_1 * (1.0 - left_1) + pack.resistance_2 * (1.0 - left_2)
-    factor = over_charge(state.state_of_charge, pack) * state.over_temperature
-    resistance = factor * (state.series_growth * pack.resistance_0 + state.polarisation_growth * polarisation)
-    return resistance, left_1 * state.fast_voltage + left_2 * state.slow_voltage
+    f_0, f_p = over_charge(state.state_of_charge, pack)
+    series = f_0 * state.series_over_temperature * state.series_growth * pack.resistance_0
+    polarisation *= f_p * state.polarisation_over_temperature * state.polarisation_growth
+    return direction_factor(d, pack) * (series + polarisation), left_1 * state.fast_voltage + left_2 * state.slow_voltage
 
 
 @kernel
@@ -98,7 +99,7 @@ def sustainable(
     """
     if current_to_voltage(d, voltage, pack.charge_spread, 1.0, state.fast_voltage + state.slow_voltage, 0.0, state, pack) == 0.0:
         return 0.0  # beyond the limit without any current
-    resistance, relaxed = pulse_resistance(horizon, state, pack)
+    resistance, relaxed = pulse_resistance(d, horizon, state, pack)
     sink = sinking(horizon, state, pack)
     current_mean = current_for_charge(d, horizon, state, pack)
     by_heat = current_for_heat(horizon, heat, c)
@@ -146,14 +147,16 @@ def _room(
     share_1 = 1.0 - exp(-dt / pack.time_constant_1)
     share_2 = 1.0 - exp(-dt / pack.time_constant_2)
     z, v_1, v_2 = state.state_of_charge, state.fast_voltage, state.slow_voltage
-    by_temperature = state.over_temperature
+    series = direction_factor(d, pack) * state.series_growth * pack.resistance_0
+    polarisation = direction_factor(d, pack) * state.polarisation_growth
+    by_temperature_0, by_temperature_p = state.series_over_temperature, state.polarisation_over_temperature
     worst = 1.0 + pack.resistance_spread
     room, peak, charge, last = voltage, 0.0, 0.0, 0.0
     for k in range(STEPS + 1):
-        factor = over_charge(z, pack) * by_temperature
+        f_0, f_p = over_charge(z, pack)
         rest = open_circuit_voltage(z, pack)
         source = rest - v_1 - v_2
-        r_0 = factor * state.series_growth * pack.resistance_0
+        r_0 = f_0 * by_temperature_0 * series
         discriminant = source * source - 4.0 * r_0 * d * row_power
         if discriminant < 0.0:
             return -voltage  # the pack cannot give this power
@@ -171,11 +174,13 @@ def _room(
         middle = current if k == 0 else 1.5 * current - 0.5 * last
         last = current
         charge += dt * middle
-        driven = d * factor * state.polarisation_growth * middle
+        driven = d * f_p * by_temperature_p * polarisation * middle
         v_1 += share_1 * (driven * pack.resistance_1 - v_1)
         v_2 += share_2 * (driven * pack.resistance_2 - v_2)
         z -= d * dt * middle / state.capacity
-        by_temperature += dt * state.over_temperature_slope * pack.cell_count * d * drop * middle / pack.heat_capacity
+        warmer = dt * pack.cell_count * d * drop * middle / pack.heat_capacity  # [K]
+        by_temperature_0 += state.series_over_temperature_slope * warmer
+        by_temperature_p += state.polarisation_over_temperature_slope * warmer
     by_peak = resistance * (current_max - peak)
     by_mean = resistance * (current_mean - charge / horizon)
     if by_peak < room:

@@ -121,7 +121,8 @@ def vehicle_of(age: Age) -> Vehicle:
     """The twin-motor LEAF with a pack of that age."""
     vehicle = with_pack(prototype()[0])
     pack = vehicle.parameters[0].battery
-    pack.state_of_health, pack.resistance_growth = age.state_of_health, age.resistance_growth
+    pack.state_of_health = age.state_of_health
+    pack.series_growth = pack.polarisation_growth = age.resistance_growth
     return vehicle
 
 

@@ -48,13 +48,26 @@ class PulsePrediction:
 
 
 def read_test(path: Path) -> Any:
-    """Time [s], step of the cycler, current [A, positive in discharge] and voltage [V] from the full cell on."""
+    """Time [s], step of the cycler, current [A, positive in discharge] and voltage [V] from the full cell on.
+
+    Raises UsageError if the file cannot be read, or is no such test.
+    """
     rows = []
-    with path.open(newline="") as file:
-        for line in csv.reader(file):
-            if line[0] == "No":
-                rows.append((float(line[1]), float(line[6]), -float(line[8]), float(line[9])))
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.reader(file)
+            for line in reader:
+                if line and line[0] == "No":
+                    rows.append((float(line[1]), float(line[6]), -float(line[8]), float(line[9])))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path}: cannot be read as a cycler's table: {error}") from None
+    except (ValueError, IndexError):
+        raise UsageError(f"{path}: line {reader.line_num}: expected numbers for time, step, current and voltage") from None
     table = np.array(rows)
+    if not rows or not np.any(table[:, STEP] == FIRST_STEP):
+        raise UsageError(f"{path}: expected a pulse test with a rest of the full cell, step {FIRST_STEP}")
+    if not np.all(np.diff(table[:, TIME]) > 0.0):
+        raise UsageError(f"{path}: expected times that rise")
     return table[np.argmax(table[:, STEP] == FIRST_STEP) :]
 
 

@@ -67,8 +67,9 @@ def endless_power(charge: float, temperature: float, pack: Any) -> float:
     as high as that current can make it.
     """
     cell = pack.cell
-    factor = battery.resistance_factor(charge, temperature, pack) / pack.parallel
-    resistance = factor * (cell.resistance_0 + cell.resistance_1 + cell.resistance_2)
+    series = battery.series_factor(charge, temperature, pack) * cell.resistance_0
+    polarisation = battery.polarisation_factor(charge, temperature, pack) * (cell.resistance_1 + cell.resistance_2)
+    resistance = (series + polarisation) / pack.parallel
     room = battery.open_circuit_voltage(charge - pack.charge_spread, cell) - cell.voltage_min
     current = max(room, 0.0) / ((1.0 + pack.resistance_spread) * resistance)
     current = min(current, pack.parallel * cell.discharge_current_max)

@@ -13,6 +13,7 @@ from bench.vehicles.files import CELLS, COMPONENTS, VEHICLES
 from hil.errors import UsageError
 from hil.toml_files import find, names, read
 
+LEAF_CELL = "nmc_leaf"
 # Of the LEAF's two packs, 410 kg with three cells in parallel and 303 kg with two
 CELL_MASS = 107.0 / 96.0  # [kg] with its share of the frame
 
@@ -34,8 +35,8 @@ def list_vehicles() -> list[tuple[str, str]]:
 
 
 def list_chemistries() -> list[str]:
-    """Names of the cells that come with the bench: what ``with_pack`` takes."""
-    return names(CELLS)
+    """Names of the cells that fit into the LEAF's pack, for comparisons: its own, and those that rest on it directly."""
+    return [name for name in names(CELLS) if name == LEAF_CELL or read(CELLS / f"{name}.toml").get("base") == LEAF_CELL]
 
 
 def load_vehicle(name_or_path: str | Path) -> Vehicle:

@@ -38,7 +38,7 @@ class LimiterRig(Rig):
         self.c, self.pack = self.calibration.discharge_limiter, self.calibration.pack
         self.c.rise_rate, self.c.power_full = 10e6, 1e6
         self.c.voltage_margin = self.c.charge_deviations = 0.0
-        self.pack.resistance_over_charge = 1.0
+        self.pack.series_over_charge = self.pack.polarisation_over_charge = 1.0
         self.limiter.discharge_limit = self.limiter.charge_limit = 1e6
         self.estimate.state_of_charge = self.battery.state_of_charge
         self.results = self.measurements.discharge_limiter

@@ -15,6 +15,7 @@ from firmware_model.pack_estimate import estimate, follow_slow, open_circuit_vol
 
 RASTER = 0.01
 ROWS = 96
+POINTS = np.arange(21) / 20.0
 
 
 @kernel
@@ -49,14 +50,15 @@ class EstimateRig(Rig):
     def frames(self, currents, charge, growth=1.0, polarisation=None, capacity=None, rounding=0.5):
         """Pack voltages and true charges of a pack at ``currents`` [A], in the steps of the frame."""
         p, capacity = self.pack, capacity or self.pack.capacity
-        factor = self.estimate.over_temperature
+        by_series, by_polarisation = self.estimate.series_over_temperature, self.estimate.polarisation_over_temperature
         fast = slow = 0.0
         voltages, charges = np.zeros(len(currents)), np.zeros(len(currents))
         for k, current in enumerate(currents):
-            over = factor * np.interp(charge, np.arange(21) / 20.0, p.resistance_over_charge)
-            voltage = ROWS * (self.cell(charge) - growth * over * p.resistance_0 * current - fast - slow)
+            felt = current * (p.resistance_in_charge if current < 0.0 else 1.0)
+            series = by_series * np.interp(charge, POINTS, p.series_over_charge) * p.resistance_0
+            voltage = ROWS * (self.cell(charge) - growth * series * felt - fast - slow)
             voltages[k], charges[k] = rounding * round(voltage / rounding), charge
-            driven = (polarisation or growth) * over * current
+            driven = (polarisation or growth) * by_polarisation * np.interp(charge, POINTS, p.polarisation_over_charge) * felt
             fast += (driven * p.resistance_1 - fast) * (1.0 - math.exp(-RASTER / p.time_constant_1))
             slow += (driven * p.resistance_2 - slow) * (1.0 - math.exp(-RASTER / p.time_constant_2))
             charge -= RASTER * current / capacity
@@ -78,7 +80,7 @@ def test_the_resistances_are_learnt_from_a_drive_through_the_frames_steps(growth
     assert rig.estimate.series_growth == pytest.approx(growth, rel=0.035)
     assert rig.estimate.polarisation_growth == pytest.approx(growth, rel=0.05)
     assert log[-1, 0] == pytest.approx(charges[-1], abs=0.01)
-    assert log[-1, 1] == pytest.approx(ROWS * growth * rig.estimate.over_temperature * rig.pack.resistance_0, rel=0.035)
+    assert log[-1, 1] == pytest.approx(ROWS * growth * rig.estimate.series_over_temperature * rig.pack.resistance_0, rel=0.035)
 
 
 def test_series_and_polarisation_resistance_are_told_apart():
@@ -156,7 +158,8 @@ def test_one_step_is_that_of_the_textbook_filter():
     x = np.array([state.state_of_charge, state.fast_voltage, state.slow_voltage, state.series_growth, state.polarisation_growth])
     p, last, current, voltage = state.covariance.copy(), float(state.current), 123.5, 352.0
 
-    over = state.over_temperature * np.interp(x[0], np.arange(21) / 20.0, pack.resistance_over_charge)
+    series = state.series_over_temperature * np.interp(x[0], POINTS, pack.series_over_charge)
+    over = state.polarisation_over_temperature * np.interp(x[0], POINTS, pack.polarisation_over_charge)
     keep = np.exp(-RASTER / np.array([pack.time_constant_1, pack.time_constant_2]))
     drive = (1.0 - keep) * over * np.array([pack.resistance_1, pack.resistance_2]) * 0.5 * (last + current)
     f = np.eye(5)
@@ -168,7 +171,7 @@ def test_one_step_is_that_of_the_textbook_filter():
     correlation = np.array([[1.0, c.growth_correlation], [c.growth_correlation, 1.0]])
     q[3:, 3:] = RASTER / c.growth_time * c.growth_deviation**2 * correlation
     p = f @ p @ f.T + q
-    drop = over * pack.resistance_0 * current
+    drop = series * pack.resistance_0 * current
     h = np.array([20.0 * slope_at_position(pack.open_circuit_voltage, 20.0 * x[0]), -1.0, -1.0, -drop, 0.0])
     innovation = voltage / ROWS - (rig.cell(x[0]) - x[3] * drop - x[1] - x[2])
     s = h @ p @ h + c.voltage_deviation**2

@@ -33,7 +33,7 @@ class PowerRig(Rig):
         self.s, self.pack, self.c = self.state.pack_estimate, self.calibration.pack, self.calibration.discharge_limiter
         self.s.state_of_charge, self.s.fast_voltage, self.s.slow_voltage = charge, fast, slow
         self.s.series_growth = self.s.polarisation_growth = growth
-        self.s.over_temperature_slope = slope
+        self.s.series_over_temperature_slope, self.s.polarisation_over_temperature_slope = slope, 0.85 * slope
         self.c.heat_current = 3000.0
 
     def sustainable(self, d, horizon, expected=0.0):
@@ -43,12 +43,14 @@ class PowerRig(Rig):
     def keeps_up(self, d, power, horizon, steps=600):
         """Naive twin: whether ``power`` [W] can be kept up, in small steps."""
         p, s, dt = self.pack, self.s, horizon / steps
-        z, fast, slow, by_temperature = s.state_of_charge, s.fast_voltage, s.slow_voltage, s.over_temperature
+        z, fast, slow = s.state_of_charge, s.fast_voltage, s.slow_voltage
+        growth = s.series_growth * (p.resistance_in_charge if d < 0 else 1.0)
+        by_series, by_polarisation = s.series_over_temperature, s.polarisation_over_temperature
         floor, current_max = (3.0, 800.0) if d > 0 else (4.2, 400.0)
         for k in range(steps + 1):
-            factor = np.interp(z, POINTS, p.resistance_over_charge) * by_temperature * s.series_growth
+            factor = np.interp(z, POINTS, p.polarisation_over_charge) * by_polarisation * growth
             source = np.interp(z, POINTS, p.open_circuit_voltage) - fast - slow
-            r = factor * p.resistance_0
+            r = np.interp(z, POINTS, p.series_over_charge) * by_series * growth * p.resistance_0
             discriminant = source**2 - 4.0 * r * d * power / ROWS
             if discriminant < 0.0:
                 return False
@@ -62,7 +64,9 @@ class PowerRig(Rig):
                 fast += (factor * p.resistance_1 * current - fast) * (1.0 - math.exp(-dt / p.time_constant_1))
                 slow += (factor * p.resistance_2 * current - slow) * (1.0 - math.exp(-dt / p.time_constant_2))
                 z -= dt * current / s.capacity
-                by_temperature += dt * s.over_temperature_slope * ROWS * drop * current / p.heat_capacity
+                warmer = dt * ROWS * drop * current / p.heat_capacity
+                by_series += s.series_over_temperature_slope * warmer
+                by_polarisation += s.polarisation_over_temperature_slope * warmer
         return 0.0 <= z - d * p.charge_spread <= 1.0
 
     def naive(self, d, horizon):
@@ -99,11 +103,19 @@ def test_where_the_search_begins_does_not_change_what_it_finds(d, horizon, share
     assert rig.sustainable(d, horizon, share * power) == pytest.approx(power, rel=0.004)
 
 
+@pytest.mark.parametrize("d", [DISCHARGE, CHARGE])
+def test_a_cell_of_other_curves_for_its_polarisation_and_another_resistance_in_charge_is_walked_through_likewise(d):
+    rig = PowerRig(charge=0.25, slow=0.02)
+    rig.pack.polarisation_over_charge, rig.pack.resistance_in_charge = np.linspace(4.0, 0.8, 21), 1.6
+    rig.s.series_over_temperature, rig.s.polarisation_over_temperature = 1.5, 2.5
+    assert rig.sustainable(d, 30.0) == pytest.approx(rig.naive(d, 30.0), rel=0.01, abs=300.0)
+
+
 def test_a_flat_cell_without_polarisation_has_the_power_of_the_textbook():
     rig = PowerRig()
-    rig.pack.open_circuit_voltage, rig.pack.resistance_over_charge = 3.6, 1.0
+    rig.pack.open_circuit_voltage, rig.pack.series_over_charge = 3.6, 1.0
     rig.pack.resistance_1 = rig.pack.resistance_2 = rig.pack.resistance_spread = rig.pack.charge_spread = 0.0
-    rig.s.over_temperature_slope, rig.s.series_growth = 0.0, 2.0
+    rig.s.series_over_temperature_slope, rig.s.series_growth = 0.0, 2.0
     r = 2.0 * rig.pack.resistance_0
     assert rig.sustainable(DISCHARGE, 10.0) == pytest.approx(ROWS * 3.0 * (3.6 - 3.0) / r, rel=1e-3)
 
@@ -111,7 +123,7 @@ def test_a_flat_cell_without_polarisation_has_the_power_of_the_textbook():
 def test_the_highest_current_binds_where_the_voltage_does_not():
     rig = PowerRig(charge=0.9)
     power = rig.sustainable(DISCHARGE, 2.0)
-    r, relaxed = pulse_resistance(2.0, rig.s, rig.pack)
+    r, relaxed = pulse_resistance(DISCHARGE, 2.0, rig.s, rig.pack)
     assert power == pytest.approx(
         power_of_current(DISCHARGE, 800.0, r, relaxed, sinking(2.0, rig.s, rig.pack), rig.s, rig.pack), rel=0.01
     )
@@ -138,7 +150,7 @@ def test_charge_leaves_the_mean_current_that_empties_the_weakest_and_fills_the_s
 
 def test_a_constant_current_ends_at_the_voltage_that_was_asked_for():
     rig = PowerRig(charge=0.52, slow=0.01)
-    r, relaxed = pulse_resistance(5.0, rig.s, rig.pack)
+    r, relaxed = pulse_resistance(DISCHARGE, 5.0, rig.s, rig.pack)
     sink = sinking(5.0, rig.s, rig.pack)
     current = current_to_voltage(DISCHARGE, 3.3, rig.pack.charge_spread, r, relaxed, sink, rig.s, rig.pack)
     weakest = np.interp(0.51, POINTS, rig.pack.open_circuit_voltage)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from interpreter import examples, needs_compiler
+from interpreter import examples
 from plant_rig import Rig
 
 from bench.plant import battery
+from bench.plant.battery import LimitReason
 from bench.vehicles import list_chemistries, load_vehicle, with_pack
 
 
@@ -21,11 +22,7 @@ def pack():
 
 def draw_current(dt, current, pack, state, measured, temperature=25.0):
     """One step at a given current [A] instead of a power."""
-    factor = battery.resistance_factor(state.state_of_charge, state.temperature, pack)
-    rest = battery.open_circuit_voltage(state.state_of_charge, pack.cell)
-    source = pack.series * (rest - state.fast_voltage - state.slow_voltage)
-    resistance = pack.series / pack.parallel * factor * pack.cell.resistance_0
-    battery.step(dt, current * (source - resistance * current), temperature, pack, state, measured)
+    battery.step(dt, battery.power_for_current(current, pack, state), temperature, pack, state, measured)
 
 
 @examples(300)
@@ -52,12 +49,12 @@ def test_step_response_is_the_sum_of_two_exponentials(pack):
     parameters, state, measured = pack
     cell = parameters.cell
     cell.open_circuit_voltage = 3.7  # a flat curve, so that charge does not matter ...
-    cell.resistance_over_temperature = 1.0  # ... and neither does the heat
+    cell.series_over_temperature = cell.polarisation_over_temperature = 1.0  # ... and neither does the heat
     current, dt, steps = 300.0, 5e-3, 2000
     for _ in range(steps):
         draw_current(dt, current, parameters, state, measured)
     elapsed = dt * (steps - 1)  # the voltage is told at the beginning of a step
-    polarisation = cell.resistance_1 * -math.expm1(-elapsed / 1.5) + cell.resistance_2 * -math.expm1(-elapsed / 15.0)
+    polarisation = cell.resistance_1 * -math.expm1(-elapsed / 1.5) + cell.resistance_2 * -math.expm1(-elapsed / 21.8)
     expected = 96 * 3.7 - 96 / 3 * current * (cell.resistance_0 + polarisation)
     assert measured.voltage == pytest.approx(expected, abs=1e-3)
 
@@ -72,6 +69,15 @@ def test_charge_is_counted(pack):
     draw_current(1.0, -100.0, parameters, state, measured)
     assert state.discharged_energy == discharged > 0.0
     assert state.charged_energy == pytest.approx(-measured.power)
+
+
+def test_coolant_takes_heat_from_a_warmer_pack_and_gives_none_to_a_colder_one(pack):
+    parameters, state, measured = pack
+    parameters.coolant_conductance, parameters.coolant_temperature, parameters.cooling_conductance = 400.0, 20.0, 0.0
+    for temperature, cooling in ((35.0, 400.0 * 15.0), (10.0, 0.0)):
+        state.temperature = temperature
+        battery.step(1.0, 0.0, 40.0, parameters, state, measured)
+        assert state.temperature == pytest.approx(temperature - cooling / parameters.heat_capacity, rel=1e-9)
 
 
 def test_losses_warm_the_pack_and_the_air_cools_it(pack):
@@ -97,13 +103,38 @@ def test_nominal_voltage_is_the_mean_of_the_curve(chemistry):
     assert np.trapezoid(cell.open_circuit_voltage[0], dx=0.05) == pytest.approx(cell.nominal_voltage[0], abs=1e-3)
 
 
-def test_resistance_rises_in_the_cold_and_near_empty(pack):
+def test_resistances_rise_in_the_cold_and_near_empty(pack):
     parameters = pack[0]
-    assert battery.resistance_factor(0.5, 25.0, parameters) == pytest.approx(1.0)
-    assert battery.resistance_factor(0.5, 10.0, parameters) / battery.resistance_factor(0.5, 40.0, parameters) == pytest.approx(
-        2.73 / 1.60, rel=0.01
-    )
-    assert battery.resistance_factor(0.02, 25.0, parameters) > 1.3
+    for factor, ratio in ((battery.series_factor, 2.73 / 1.60), (battery.polarisation_factor, 0.65 / 0.41)):
+        assert factor(0.5, 25.0, parameters) == pytest.approx(1.0)
+        assert factor(0.5, 10.0, parameters) / factor(0.5, 40.0, parameters) == pytest.approx(ratio, rel=0.01)
+        assert factor(0.02, 25.0, parameters) > 1.3
+
+
+@pytest.mark.parametrize(("group", "other"), [("series", "polarisation"), ("polarisation", "series")])
+def test_age_charge_and_temperature_change_series_and_polarisation_resistance_apart(pack, group, other):
+    parameters = pack[0]
+    factor, untouched = getattr(battery, f"{group}_factor"), getattr(battery, f"{other}_factor")
+    setattr(parameters, f"{group}_growth", 1.5)
+    setattr(parameters.cell, f"{group}_over_charge", np.linspace(3.0, 1.0, 21))
+    setattr(parameters.cell, f"{group}_over_temperature", np.linspace(2.0, 0.2, 19))
+    assert factor(0.5, 25.0, parameters) == pytest.approx(1.5 * 2.0 * 0.9)
+    assert factor(0.75, 15.0, parameters) == pytest.approx(1.5 * 1.5 * 1.1)
+    assert untouched(0.5, 25.0, parameters) == pytest.approx(1.0)
+
+
+def test_a_cell_that_resists_charge_more_does_so_with_all_its_resistances(pack):
+    parameters, state, measured = pack
+    parameters.cell.open_circuit_voltage = 3.7
+    polarisations, drops = {}, {}
+    for current in (200.0, -200.0):
+        parameters.cell.resistance_in_charge = 1.4
+        state.fast_voltage = state.slow_voltage = 0.0
+        draw_current(0.1, current, parameters, state, measured)
+        drops[current] = measured.open_circuit_voltage - measured.voltage
+        polarisations[current] = float(state.fast_voltage), float(state.slow_voltage)
+    assert drops[-200.0] == pytest.approx(-1.4 * drops[200.0], rel=1e-4)
+    assert polarisations[-200.0] == pytest.approx([-1.4 * each for each in polarisations[200.0]], rel=1e-4)
 
 
 def test_weak_and_strong_cells_are_on_the_right_sides_of_the_mean(pack):
@@ -141,27 +172,21 @@ def test_discharge_limit_falls_near_empty_in_the_cold_and_in_the_heat(pack):
     assert limits(pack, 0.5, 0.0)[1] < 0.5 * 70e3
 
 
+@pytest.mark.parametrize(
+    ("charge", "temperature", "reason", "charge_reason"),
+    [
+        (0.5, 25.0, LimitReason.NONE, LimitReason.NONE), (0.02, 25.0, LimitReason.ENERGY, LimitReason.NONE),
+        (0.5, -15.0, LimitReason.COLD, LimitReason.COLD), (0.5, 55.0, LimitReason.HOT, LimitReason.HOT),
+        (0.9, 25.0, LimitReason.NONE, LimitReason.FULL), (0.02, -15.0, LimitReason.ENERGY, LimitReason.COLD),
+        (0.96, -5.0, LimitReason.COLD, LimitReason.FULL),
+    ],
+)  # fmt: skip
+def test_the_limits_tell_what_lowers_them_most(pack, charge, temperature, reason, charge_reason):
+    limits(pack, charge, temperature)
+    assert (pack[2].limit_reason, pack[2].charge_limit_reason) == (reason, charge_reason)
+
+
 def test_full_energy_is_the_published_one(pack):
     limits(pack, 0.5)
     assert pack[2].full_energy == pytest.approx(62e3 * 3600.0, rel=0.03)
     assert pack[2].remaining_energy == pytest.approx(0.5 * pack[2].full_energy)
-
-
-@needs_compiler
-def test_fitted_pack_sags_as_the_measured_one(shared_data):
-    drive = np.genfromtxt(shared_data / "leaf_ze1" / "drive_accel_regen.csv", delimiter=",", skip_header=1)
-    time, voltage, current, charge = drive[:, 0], drive[:, 1], -drive[:, 2], drive[:, 8]
-    rig = Rig()
-    rig.parameters.battery.state_of_health = 0.91
-    parameters, state, measured = rig.parameters.battery[0], rig.state.battery[0], rig.measured.battery[0]
-    state.state_of_charge = charge[0] / 100.0
-    state.slow_voltage = 0.01  # the drive begins in the middle of an acceleration
-    told = []
-    for dt, drawn in zip(np.diff(time), current, strict=False):
-        draw_current(dt, drawn, parameters, state, measured)
-        told.append(measured.voltage)
-    error = np.array(told) - voltage[:-1]
-    peak = int(np.argmax(current))
-    assert current[peak] > 470.0
-    assert abs(error[peak]) < 1.5
-    assert error.std() < 0.5

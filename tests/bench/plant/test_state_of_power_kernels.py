@@ -13,7 +13,8 @@ AGED = 0.8, 1.6
 
 def pack_of(age=NEW):
     pack = with_pack(load_vehicle("leaf_twin_motor")).parameters[0].battery
-    pack.state_of_health, pack.resistance_growth = age
+    pack.state_of_health, pack.series_growth = age
+    pack.polarisation_growth = pack.series_growth
     return pack
 
 
