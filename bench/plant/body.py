@@ -9,6 +9,8 @@ from firmware_model.kernel.math import GRAVITY, clamp, flush
 
 SIDESLIP_LEAST_SPEED = 0.1  # [m/s] below it a sideslip angle means nothing
 
+Directions = tuple[float, float, float, float]  # cosine and sine of the angles of the front left and front right wheel
+
 
 @record
 class BodyParameters:
@@ -78,8 +80,8 @@ class BodyMeasurements:
 
 
 @kernel
-def steer(dt: float, angle: float, track: float, body: Any, state: Any, measured: Any) -> None:
-    """Turn the front wheels, ``track`` [m] apart, to the steering-wheel ``angle`` [rad].
+def steer(dt: float, angle: float, track: float, body: Any, state: Any, measured: Any) -> Directions:
+    """Turn the front wheels, ``track`` [m] apart, to the steering-wheel ``angle`` [rad]; returns where they point.
 
     Ackermann geometry to second order: delta_l,r = delta +- delta^2 track / (2 wheelbase), within 0.01 rad up to 0.3 rad.
     """
@@ -91,27 +93,29 @@ def steer(dt: float, angle: float, track: float, body: Any, state: Any, measured
     measured.road_wheel_angle = delta
     measured.left_wheel_angle = delta + spread
     measured.right_wheel_angle = delta - spread
+    left, right = measured.left_wheel_angle, measured.right_wheel_angle
+    return cos(left), sin(left), cos(right), sin(right)
 
 
 @kernel
-def move_hub(angle: float, x: float, y: float, state: Any, wheel: Any) -> None:
-    """Speed of a hub at ``x``, ``y`` [m] from the centre of gravity, along and across its wheel at ``angle`` [rad]."""
+def move_hub(cosine: float, sine: float, x: float, y: float, state: Any, wheel: Any) -> None:
+    """Speed of a hub at ``x``, ``y`` [m] from the centre of gravity, along and across its wheel that points there."""
     v_x = state.longitudinal_speed - state.yaw_rate * y
     v_y = state.lateral_speed + state.yaw_rate * x
-    wheel.hub_speed_along = cos(angle) * v_x + sin(angle) * v_y
-    wheel.hub_speed_across = cos(angle) * v_y - sin(angle) * v_x
+    wheel.hub_speed_along = cosine * v_x + sine * v_y
+    wheel.hub_speed_across = cosine * v_y - sine * v_x
 
 
 @kernel
-def move_hubs(front_track: float, rear_track: float, body: Any, state: Any, measured: Any) -> None:
+def move_hubs(directions: Directions, front_track: float, rear_track: float, body: Any, state: Any, measured: Any) -> None:
     """Speeds of all hubs, from the motion of the body; ``measured`` is the whole car's."""
     l_f = body.front_axle_distance
     l_r = body.wheelbase - l_f
-    motion = measured.body
-    move_hub(motion.left_wheel_angle, l_f, 0.5 * front_track, state, measured.front.left)
-    move_hub(motion.right_wheel_angle, l_f, -0.5 * front_track, state, measured.front.right)
-    move_hub(0.0, -l_r, 0.5 * rear_track, state, measured.rear.left)
-    move_hub(0.0, -l_r, -0.5 * rear_track, state, measured.rear.right)
+    cos_l, sin_l, cos_r, sin_r = directions
+    move_hub(cos_l, sin_l, l_f, 0.5 * front_track, state, measured.front.left)
+    move_hub(cos_r, sin_r, l_f, -0.5 * front_track, state, measured.front.right)
+    move_hub(1.0, 0.0, -l_r, 0.5 * rear_track, state, measured.rear.left)
+    move_hub(1.0, 0.0, -l_r, -0.5 * rear_track, state, measured.rear.right)
 
 
 @kernel
@@ -123,18 +127,21 @@ def road_load(speed: float, body: Any) -> float:
 
 
 @kernel
-def in_car_axes(angle: float, wheel: Any) -> tuple[float, float]:
-    """Force of a wheel at ``angle`` [rad] in the car's axes, forward and to the left [N]."""
+def in_car_axes(cosine: float, sine: float, wheel: Any) -> tuple[float, float]:
+    """Force of a wheel that points there, in the car's axes, forward and to the left [N]."""
     f_x, f_y = wheel.longitudinal_force, wheel.lateral_force
-    return cos(angle) * f_x - sin(angle) * f_y, sin(angle) * f_x + cos(angle) * f_y
+    return cosine * f_x - sine * f_y, sine * f_x + cosine * f_y
 
 
 @kernel
-def push(grade: float, front_track: float, rear_track: float, body: Any, state: Any, measured: Any) -> None:
+def push(
+    directions: Directions, grade: float, front_track: float, rear_track: float, body: Any, state: Any, measured: Any
+) -> None:
     """Accelerations from the forces of all wheels on a slope ``grade`` [rad]; ``measured`` is the whole car's."""
     motion, rear = measured.body, measured.rear
-    x_fl, y_fl = in_car_axes(motion.left_wheel_angle, measured.front.left)
-    x_fr, y_fr = in_car_axes(motion.right_wheel_angle, measured.front.right)
+    cos_l, sin_l, cos_r, sin_r = directions
+    x_fl, y_fl = in_car_axes(cos_l, sin_l, measured.front.left)
+    x_fr, y_fr = in_car_axes(cos_r, sin_r, measured.front.right)
     x_rl, x_rr = rear.left.longitudinal_force, rear.right.longitudinal_force
     y_f, y_r = y_fl + y_fr, rear.left.lateral_force + rear.right.lateral_force
     l_f = body.front_axle_distance

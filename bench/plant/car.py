@@ -141,13 +141,13 @@ def place_wheel(speed: float, state: Any) -> None:
 def step(dt: float, demands: Any, road: Any, state: Any, parameters: Any, measurements: Any) -> None:
     """Move the car on by ``dt`` [s]: obey ``demands`` on the ``road``, advance ``state``, fill ``measurements``."""
     front, rear, base, air = parameters.front, parameters.rear, parameters.body, road.air_temperature
-    body.steer(dt, demands.steering_wheel_angle, front.track, base, state.body, measurements.body)
-    body.move_hubs(front.track, rear.track, base, state.body, measurements)
+    directions = body.steer(dt, demands.steering_wheel_angle, front.track, base, state.body, measurements.body)
+    body.move_hubs(directions, front.track, rear.track, base, state.body, measurements)
     ride.load_wheels(road.grade, parameters, state.ride, measurements)
     touch(road.friction, measurements)
     axle.step(dt, demands.front, air, front, parameters.tyre, state.front, measurements.front)
     axle.step(dt, demands.rear, air, rear, parameters.tyre, state.rear, measurements.rear)
-    body.push(road.grade, front.track, rear.track, base, state.body, measurements)
+    body.push(directions, road.grade, front.track, rear.track, base, state.body, measurements)
     body.move(dt, state.body, measurements.body)
     body.report(state.body, measurements.body)
     ride.move(dt, road.grade, parameters, state.ride, measurements)

@@ -1,6 +1,6 @@
 """The driver: two pedals that hold a speed, and a steering wheel that follows a path."""
 
-from math import cos, hypot, sin
+from math import cos, sin, sqrt
 from typing import Any
 
 from bench.plant.car import axle_stiffnesses
@@ -133,7 +133,7 @@ def locate(x: float, y: float, path: Any, state: Any) -> float:
     while True:
         i = state.segment
         e_x, e_y = path[i + 1, 0] - path[i, 0], path[i + 1, 1] - path[i, 1]
-        length = hypot(e_x, e_y)
+        length = sqrt(e_x * e_x + e_y * e_y)
         along = ((x - path[i, 0]) * e_x + (y - path[i, 1]) * e_y) / length
         if not along > length or i >= len(path) - 2:
             return along
@@ -141,17 +141,34 @@ def locate(x: float, y: float, path: Any, state: Any) -> float:
 
 
 @kernel
-def preview(along: float, distance: float, path: Any, segment: int) -> tuple[float, float]:
-    """Point [m] of ``path`` (n, 2), ``distance`` [m] ahead of ``along`` [m] on ``segment``; its end goes straight on."""
-    ahead = along + distance
-    i = segment
+def preview(ahead: float, path: Any, segment: int) -> tuple[int, float, float, float]:
+    """Go ``ahead`` [m] along ``path`` (n, 2) from where ``segment`` begins; its end goes straight on.
+
+    Returns the segment reached, the way along it, and the place there [m], so that the next point can go on from it.
+    """
     while True:
-        e_x, e_y = path[i + 1, 0] - path[i, 0], path[i + 1, 1] - path[i, 1]
-        length = hypot(e_x, e_y)
-        if not ahead > length or i >= len(path) - 2:
-            return path[i, 0] + ahead / length * e_x, path[i, 1] + ahead / length * e_y
+        e_x, e_y = path[segment + 1, 0] - path[segment, 0], path[segment + 1, 1] - path[segment, 1]
+        length = sqrt(e_x * e_x + e_y * e_y)
+        if not ahead > length or segment >= len(path) - 2:
+            share = ahead / length
+            return segment, ahead, path[segment, 0] + share * e_x, path[segment, 1] + share * e_y
         ahead -= length
-        i += 1
+        segment += 1
+
+
+@kernel
+def single_track(v: float, driver: Any) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:
+    """The linear single-track model at ``v`` [m/s]: the rows of A and B in d(v_y, r)/dt = A (v_y, r) + B delta.
+
+    Riekert and Schunck, Ingenieur-Archiv 11, 1940.
+    """
+    l_f = driver.front_axle_distance
+    l_r = driver.wheelbase - l_f
+    c_f, c_r, m, j = driver.front_stiffness, driver.rear_stiffness, driver.mass, driver.yaw_inertia
+    coupling = c_r * l_r - c_f * l_f
+    of_v = (-(c_f + c_r) / (m * v), coupling / (m * v) - v)
+    of_r = (coupling / (j * v), -(c_f * l_f * l_f + c_r * l_r * l_r) / (j * v))
+    return of_v, of_r, (c_f / m, c_f * l_f / j)
 
 
 @kernel
@@ -168,29 +185,27 @@ def follow_path(dt: float, body: Any, path: Any, driver: Any, state: Any) -> Non
     along = locate(body.x, body.y, path, state)
     v = max(body.longitudinal_speed, driver.preview_least_distance / driver.preview_time)
     h = driver.preview_time / PREVIEW_POINTS
-    l_f = driver.front_axle_distance
-    l_r = driver.wheelbase - l_f
-    c_f, c_r, m, j = driver.front_stiffness, driver.rear_stiffness, driver.mass, driver.yaw_inertia
-    # d(v_y, r)/dt = A (v_y, r) + B delta, by implicit Euler: (1 - h A) has the inverse (q, ...) / determinant.
-    a_vv, a_vr = -(c_f + c_r) / (m * v), (c_r * l_r - c_f * l_f) / (m * v) - v
-    a_rv, a_rr = (c_r * l_r - c_f * l_f) / (j * v), -(c_f * l_f * l_f + c_r * l_r * l_r) / (j * v)
+    (a_vv, a_vr), (a_rv, a_rr), (b_v, b_r) = single_track(v, driver)
+    # By implicit Euler: q is the inverse of (1 - h A).
     q_vv, q_vr, q_rv, q_rr = 1.0 - h * a_rr, h * a_vr, h * a_rv, 1.0 - h * a_vv
-    determinant = q_vv * q_rr - q_vr * q_rv
-    b_v, b_r = h * c_f / m, h * c_f * l_f / j
+    per_determinant = 1.0 / (q_vv * q_rr - q_vr * q_rv)
+    q_vv, q_vr, q_rv, q_rr = q_vv * per_determinant, q_vr * per_determinant, q_rv * per_determinant, q_rr * per_determinant
+    b_v, b_r = h * b_v, h * b_r
 
     cos_psi, sin_psi = cos(body.yaw), sin(body.yaw)
     v_free, r_free, psi_free, y_free = body.lateral_speed, body.yaw_rate, 0.0, 0.0
     v_held = r_held = psi_held = g = 0.0
     above = below = 0.0
-    for k in range(1, PREVIEW_POINTS + 1):
-        v_free, r_free = (q_vv * v_free + q_vr * r_free) / determinant, (q_rv * v_free + q_rr * r_free) / determinant
+    segment = state.segment
+    for _ in range(PREVIEW_POINTS):
+        v_free, r_free = q_vv * v_free + q_vr * r_free, q_rv * v_free + q_rr * r_free
         psi_free += h * r_free
         y_free += h * (v_free + v * psi_free)
         v_held, r_held = v_held + b_v, r_held + b_r
-        v_held, r_held = (q_vv * v_held + q_vr * r_held) / determinant, (q_rv * v_held + q_rr * r_held) / determinant
+        v_held, r_held = q_vv * v_held + q_vr * r_held, q_rv * v_held + q_rr * r_held
         psi_held += h * r_held
         g += h * (v_held + v * psi_held)
-        p_x, p_y = preview(along, k * h * v, path, state.segment)
+        segment, along, p_x, p_y = preview(along + h * v, path, segment)
         across = cos_psi * (p_y - body.y) - sin_psi * (p_x - body.x)
         above += g * (across - y_free)
         below += g * g

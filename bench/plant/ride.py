@@ -21,7 +21,7 @@ the load transfer m h a_x / l, whatever the springs. The unsprung mass m_u shift
 of the wheels' centres.
 """
 
-from math import cos, pi
+from math import cos, pi, sqrt
 from typing import Any
 
 from bench.plant.numeric import parameter
@@ -127,7 +127,7 @@ def load_wheels(grade: float, parameters: Any, state: Any, measured: Any) -> Non
 
     # The stiffness that gives the roll gradient; the damping that gives its share of the critical one.
     stiffness = body_moment(parameters) / base.roll_gradient
-    damping = 2.0 * base.roll_damping * (stiffness * base.roll_inertia) ** 0.5
+    damping = 2.0 * base.roll_damping * sqrt(stiffness * base.roll_inertia)
     roll = stiffness * state.roll + damping * state.roll_rate + state.unsprung_roll_moment
     load_axle(total - on_rear, base.roll_stiffness_front * roll / front.track, measured.front)
     load_axle(on_rear, (1.0 - base.roll_stiffness_front) * roll / rear.track, measured.rear)

@@ -60,10 +60,11 @@ def friction_limit(load: float, surface: float, tyre: Any) -> float:
 def cornering_stiffness(load: float, tyre: Any) -> float:
     """Cornering stiffness [N/rad] at ``load`` [N]: Pacejka 4.E25, p_Ky1 F_z0 sin(2 atan(x)), x = F_z / (p_Ky2 F_z0).
 
-    sin(2 atan x) is the rational 2 x / (1 + x^2), exactly.
+    sin(2 atan x) is the rational 2 x / (1 + x^2), exactly; here with its fraction cleared.
     """
-    x = load / (tyre.cornering_stiffness_peak_load * tyre.nominal_load)
-    return tyre.cornering_stiffness_peak * tyre.nominal_load * 2.0 * x / (1.0 + x * x)
+    peak_load = tyre.cornering_stiffness_peak_load * tyre.nominal_load
+    peak = tyre.cornering_stiffness_peak * tyre.nominal_load
+    return peak * 2.0 * peak_load * load / (peak_load * peak_load + load * load)
 
 
 @kernel
@@ -114,18 +115,21 @@ def deflect(dt: float, compliance: float, tyre: Any, wheel: Any, measured: Any) 
     """
     load, surface = max(measured.vertical_force, LEAST_LOAD), max(measured.surface, LEAST_FRICTION)
     limit = friction_limit(load, surface, tyre)
-    c_x = retention(surface) * tyre.slip_stiffness * load
-    c_y = retention(surface) * compliance * cornering_stiffness(load, tyre)
+    retained = retention(surface)
+    c_x = retained * tyre.slip_stiffness * load
+    c_y = retained * compliance * cornering_stiffness(load, tyre)
     k_x = c_x / tyre.relaxation_length_longitudinal
     k_y = c_y / tyre.relaxation_length_lateral
     slip_back(limit, k_x, k_y, wheel)
 
     v_x, v_y = measured.hub_speed_along, measured.hub_speed_across
     v_ref = max(abs(v_x), abs(wheel.speed * tyre.radius), STILL)
-    s_x, s_y = (wheel.speed * tyre.radius - v_x) / v_ref, -v_y / v_ref
-    g_x, g_y = combined_secants(c_x * s_x / limit, c_y * s_y / limit, c_y / c_x)
-    left_x = 1.0 / (1.0 + dt * v_ref / (tyre.relaxation_length_longitudinal * g_x))
-    left_y = 1.0 / (1.0 + dt * v_ref / (tyre.relaxation_length_lateral * g_y))
+    per_speed, per_force = 1.0 / v_ref, 1.0 / limit
+    s_x, s_y = (wheel.speed * tyre.radius - v_x) * per_speed, -v_y * per_speed
+    g_x, g_y = combined_secants(c_x * s_x * per_force, c_y * s_y * per_force, c_y / c_x)
+    # Implicit Euler: sigma / (sigma + dt V_ref) of a deflection is left, with sigma as the tyre saturates.
+    sigma_x, sigma_y = tyre.relaxation_length_longitudinal * g_x, tyre.relaxation_length_lateral * g_y
+    left_x, left_y = sigma_x / (sigma_x + dt * v_ref), sigma_y / (sigma_y + dt * v_ref)
     report_slip(s_x, s_y, v_ref, limit, measured)
 
     fade = max(1.0 - v_ref / tyre.damping_fade_speed, 0.0)
@@ -170,8 +174,9 @@ def settle(force: float, deflection: float, tyre: Any, wheel: Any, measured: Any
     """
     total = sqrt(force * force + measured.lateral_force * measured.lateral_force)
     if total > measured.friction_limit:
-        force *= measured.friction_limit / total
-        measured.lateral_force *= measured.friction_limit / total
+        back = measured.friction_limit / total
+        force *= back
+        measured.lateral_force *= back
         total = measured.friction_limit
     wheel.longitudinal_deflection = flush(deflection)
     measured.speed = wheel.speed

@@ -176,10 +176,9 @@ def test_path_goes_straight_on_beyond_its_end_and_is_never_walked_back():
     along = driver.locate(16.0, 5.0, path, hands[0])
     assert hands.segment[0] == 1
     assert along == pytest.approx(11.0 / math.sqrt(2.0))
-    assert driver.preview(along, 50.0, path, 1) == pytest.approx(
-        (10.0 + (along + 50.0) / math.sqrt(2.0), (along + 50.0) / math.sqrt(2.0))
-    )
-    assert driver.preview(5.0, 8.0, path, 0) == pytest.approx((10.0 + 3.0 / math.sqrt(2.0), 3.0 / math.sqrt(2.0)))
+    end = (along + 50.0) / math.sqrt(2.0)
+    assert driver.preview(along + 50.0, path, 1) == pytest.approx((1, along + 50.0, 10.0 + end, end))
+    assert driver.preview(13.0, path, 0) == pytest.approx((1, 3.0, 10.0 + 3.0 / math.sqrt(2.0), 3.0 / math.sqrt(2.0)))
     driver.locate(0.0, 0.0, path, hands[0])
     assert hands.segment[0] == 1
 
