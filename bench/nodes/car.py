@@ -10,10 +10,12 @@ from bench.nodes.inverter import InverterParameters, InverterState
 from bench.nodes.stimulus import (
     ACCELERATOR,
     BRAKE,
+    CROSSWIND,
     FRICTION_LEFT,
     FRICTION_RIGHT,
     GEAR,
     GRADE,
+    HEADWIND,
     SPEED,
     STEERING,
     find_row,
@@ -189,29 +191,31 @@ def drive(dt, ready, sensors, plant, state, measurements, parameters, stimulus, 
 
 @kernel
 def lay_road(stimulus, patches, body, state, parameters):
-    """Friction under each wheel and grade under the car, whose ``body`` has moved there; the run-up is on a dry, level road."""
+    """Friction under each wheel, grade under the car, whose ``body`` moved there, and wind; the run-up is dry, level, calm."""
     under = state.road
     if state.phase != Phase.DRIVING:
-        under.grade = 0.0
+        under.grade = under.wind_x = under.wind_y = 0.0
         under.friction[:] = 1.0
         return
     time, row = state.scenario_time, state.row
     left = look_up(stimulus, row, time, FRICTION_LEFT)
     right = look_up(stimulus, row, time, FRICTION_RIGHT)
+    under.wind_x = -look_up(stimulus, row, time, HEADWIND)
+    under.wind_y = look_up(stimulus, row, time, CROSSWIND)
     under.grade = road.value_at(patches, body.x, body.y, road.GRADE, look_up(stimulus, row, time, GRADE))
     l_f = parameters.body.front_axle_distance
     l_r = parameters.body.wheelbase - l_f
     half_front, half_rear = 0.5 * parameters.front.track, 0.5 * parameters.rear.track
-    under.friction[car.FRONT_LEFT] = friction_at(patches, body, l_f, half_front, left)
-    under.friction[car.FRONT_RIGHT] = friction_at(patches, body, l_f, -half_front, right)
-    under.friction[car.REAR_LEFT] = friction_at(patches, body, -l_r, half_rear, left)
-    under.friction[car.REAR_RIGHT] = friction_at(patches, body, -l_r, -half_rear, right)
+    cos_psi, sin_psi = math.cos(body.yaw), math.sin(body.yaw)
+    under.friction[car.FRONT_LEFT] = friction_at(patches, body, cos_psi, sin_psi, l_f, half_front, left)
+    under.friction[car.FRONT_RIGHT] = friction_at(patches, body, cos_psi, sin_psi, l_f, -half_front, right)
+    under.friction[car.REAR_LEFT] = friction_at(patches, body, cos_psi, sin_psi, -l_r, half_rear, left)
+    under.friction[car.REAR_RIGHT] = friction_at(patches, body, cos_psi, sin_psi, -l_r, -half_rear, right)
 
 
 @kernel
-def friction_at(patches, body, forward, left, below):
-    """Friction [1] at a place of the car, ``forward`` and ``left`` [m] of its centre of gravity."""
-    cos_psi, sin_psi = math.cos(body.yaw), math.sin(body.yaw)
+def friction_at(patches, body, cos_psi, sin_psi, forward, left, below):
+    """Friction [1] at a place of the car that heads for psi, ``forward`` and ``left`` [m] of its centre of gravity."""
     x = body.x + cos_psi * forward - sin_psi * left
     y = body.y + sin_psi * forward + cos_psi * left
     return road.value_at(patches, x, y, road.FRICTION, below)

@@ -16,8 +16,10 @@ from firmware_model.kernel import kernel
     GRADE,  # [rad]
     FRICTION_LEFT,  # [1]
     FRICTION_RIGHT,  # [1]
-) = range(9)
-COLUMNS = 9
+    HEADWIND,  # [m/s] against the direction in which the scenario begins
+    CROSSWIND,  # [m/s] from the right to the left of it
+) = range(11)
+COLUMNS = 11
 
 
 @kernel

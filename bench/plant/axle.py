@@ -31,7 +31,7 @@ class AxleParameters:
     track = parameter("m", "distance between the wheels", 0.5, 2.5)
     wheel_inertia = parameter("kg m2", "one wheel with tyre, hub and half shaft", 0.05, 10.0)
     cornering_compliance = parameter(
-        "1", "cornering stiffness of the axle over that of its tyres: suspension, steering, roll steer", 0.2, 2.0
+        "1", "cornering stiffness of the axle over that of its tyres: suspension, steering, roll steer; not camber", 0.2, 2.0
     )
     gear_ratio = parameter("1", "motor speed over mean wheel speed", 0.5, 30.0)
     shaft_stiffness = parameter("Nm/rad", "torque of both half shafts over their twist, gears and mounts included", 100.0, 1e6)
@@ -83,6 +83,7 @@ class WheelMeasurements:
     hub_speed_across = real("m/s", "speed of the hub across the wheel, positive to the left")
     slip = real("1", "longitudinal slip, positive when driving")
     slip_tangent = real("1", "lateral slip, positive for a force to the left; in free rolling the tangent of the slip angle")
+    inclination = real("rad", "inclination to the road, positive when the top leans to the left")
     vertical_force = real("N", "vertical force")
     longitudinal_force = real("N", "longitudinal force")
     lateral_force = real("N", "lateral force, positive to the left")

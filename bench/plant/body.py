@@ -1,12 +1,23 @@
-"""The body in the plane: steering, motion, road load. How it moves on its springs is in :mod:`bench.plant.ride`."""
+"""The body in the plane: steering, motion, road load, wind. How it moves on its springs is in :mod:`bench.plant.ride`.
+
+The coast-down figures were measured in still air, so that wind only adds its difference to them. With V the speed of the car
+through the air and V_0 its speed over ground, both with their components along and across the car,
+
+    F_x = -(road load) - rho/2 A_x (V V_x - V_0 V_0x),
+    F_y = -rho/2 A_y V V_y,                                M_z = x_p F_y,
+
+A_x = c_d A, A_y = A dc_S/dbeta (side force linear in the sine of the angle of attack) and x_p the distance by which the side
+force acts before the centre of gravity (Gillespie, Fundamentals of Vehicle Dynamics, ch. 4).
+"""
 
 from math import atan2, cos, sin, sqrt
 from typing import Any
 
 from bench.plant.numeric import parameter
 from firmware_model.kernel import kernel, real, record
-from firmware_model.kernel.math import GRAVITY, clamp, flush
+from firmware_model.kernel.math import GRAVITY, clamp, flush, slew
 
+HALF_AIR_DENSITY = 0.5 * 1.204  # [kg/m3] dry air at 20 degC and 101.3 kPa, to which coast-downs are corrected (SAE J1263)
 SIDESLIP_LEAST_SPEED = 0.1  # [m/s] below it a sideslip angle means nothing
 
 Directions = tuple[float, float, float, float]  # cosine and sine of the angles of the front left and front right wheel
@@ -14,7 +25,7 @@ Directions = tuple[float, float, float, float]  # cosine and sine of the angles 
 
 @record
 class BodyParameters:
-    """Mass and geometry, steering, and the road load of a published coast-down.
+    """Mass and geometry, steering, wind, and the road load of a published coast-down.
 
     The coast-down replaces separate rolling resistance, air drag and driveline drag: all three are in its three figures.
     """
@@ -33,8 +44,12 @@ class BodyParameters:
     road_load_1 = parameter("N/(m/s)", "coast-down force over speed, F1", -100.0, 200.0)
     road_load_2 = parameter("N/(m/s)2", "coast-down force over speed squared, F2", 0.0, 10.0)
     road_load_fade_speed = parameter("m/s", "speed around which the road load fades to zero", 0.01, 1.0)
+    drag_area = parameter("m2", "drag coefficient times frontal area: what wind adds to the coast-down", 0.0, 5.0)
+    side_force_area = parameter("m2/rad", "side-force coefficient over angle of attack, times frontal area", 0.0, 30.0)
+    side_force_distance = parameter("m", "by which the aerodynamic side force acts before the centre of gravity", -2.0, 2.0)
     steering_ratio = parameter("1", "steering-wheel angle over mean road-wheel angle", 1.0, 40.0)
     road_wheel_angle_limit = parameter("rad", "mean road-wheel angle at the end of the rack", 0.1, 0.8)
+    steering_rate_limit = parameter("rad/s", "fastest movement of the steering wheel that rack and assistance follow", 1.0, 100.0)
     ackermann = parameter("1", "0: front wheels parallel; 1: their axes meet on the rear axle", 0.0, 1.0)
     width = parameter("m", "width of the body without mirrors: what must pass between cones", 0.5, 3.0)
     front_overhang = parameter("m", "from the front axle to the front end", 0.1, 3.0)
@@ -70,7 +85,8 @@ class BodyMeasurements:
     lateral_acceleration = real("m/s2", "acceleration to the left at the centre of gravity")
     longitudinal_specific_force = real("m/s2", "what an accelerometer reads: acceleration plus gravity along the slope")
     yaw_acceleration = real("rad/s2", "yaw acceleration")
-    road_load = real("N", "coast-down force against the motion")
+    road_load = real("N", "coast-down force against the motion, with what wind adds")
+    wind_side_force = real("N", "aerodynamic side force, positive to the left")
     distance = real("m", "distance driven; backwards counts too")
     steering_wheel_angle = real("rad", "steering-wheel angle")
     steering_wheel_rate = real("rad/s", "rate of the steering-wheel angle")
@@ -81,11 +97,14 @@ class BodyMeasurements:
 
 @kernel
 def steer(dt: float, angle: float, track: float, body: Any, state: Any, measured: Any) -> Directions:
-    """Turn the front wheels, ``track`` [m] apart, to the steering-wheel ``angle`` [rad]; returns where they point.
+    """Turn the front wheels, ``track`` [m] apart, towards the steering-wheel ``angle`` [rad]; returns where they point.
 
+    No further than to the stop of the rack, and no faster than it moves.
     Ackermann geometry to second order: delta_l,r = delta +- delta^2 track / (2 wheelbase), within 0.01 rad up to 0.3 rad.
     """
-    delta = clamp(angle / body.steering_ratio, -body.road_wheel_angle_limit, body.road_wheel_angle_limit)
+    stop = body.steering_ratio * body.road_wheel_angle_limit
+    angle = slew(state.steering_wheel_angle, clamp(angle, -stop, stop), body.steering_rate_limit, body.steering_rate_limit, dt)
+    delta = angle / body.steering_ratio
     spread = body.ackermann * delta * delta * track / (2.0 * body.wheelbase)
     measured.steering_wheel_angle = angle
     measured.steering_wheel_rate = (angle - state.steering_wheel_angle) / dt
@@ -127,6 +146,18 @@ def road_load(speed: float, body: Any) -> float:
 
 
 @kernel
+def blow(wind_x: float, wind_y: float, body: Any, state: Any, motion: Any) -> None:
+    """Note road load and side force in a wind of those speeds [m/s] in the world's axes."""
+    cos_psi, sin_psi = cos(state.yaw), sin(state.yaw)
+    v_x, v_y = state.longitudinal_speed, state.lateral_speed
+    u_x, u_y = v_x - (cos_psi * wind_x + sin_psi * wind_y), v_y - (cos_psi * wind_y - sin_psi * wind_x)
+    through_air, over_ground = sqrt(u_x * u_x + u_y * u_y), sqrt(v_x * v_x + v_y * v_y)
+    added = HALF_AIR_DENSITY * body.drag_area * (through_air * u_x - over_ground * v_x)
+    motion.road_load = road_load(v_x, body) + added
+    motion.wind_side_force = -HALF_AIR_DENSITY * body.side_force_area * through_air * u_y
+
+
+@kernel
 def in_car_axes(cosine: float, sine: float, wheel: Any) -> tuple[float, float]:
     """Force of a wheel that points there, in the car's axes, forward and to the left [N]."""
     f_x, f_y = wheel.longitudinal_force, wheel.lateral_force
@@ -134,10 +165,8 @@ def in_car_axes(cosine: float, sine: float, wheel: Any) -> tuple[float, float]:
 
 
 @kernel
-def push(
-    directions: Directions, grade: float, front_track: float, rear_track: float, body: Any, state: Any, measured: Any
-) -> None:
-    """Accelerations from the forces of all wheels on a slope ``grade`` [rad]; ``measured`` is the whole car's."""
+def push(directions: Directions, grade: float, front_track: float, rear_track: float, body: Any, measured: Any) -> None:
+    """Accelerations from the forces of wheels and air on a slope ``grade`` [rad]; ``measured`` is the whole car's."""
     motion, rear = measured.body, measured.rear
     cos_l, sin_l, cos_r, sin_r = directions
     x_fl, y_fl = in_car_axes(cos_l, sin_l, measured.front.left)
@@ -146,12 +175,13 @@ def push(
     y_f, y_r = y_fl + y_fr, rear.left.lateral_force + rear.right.lateral_force
     l_f = body.front_axle_distance
     l_r = body.wheelbase - l_f
+    side = motion.wind_side_force
     yaw_moment = l_f * y_f - l_r * y_r + 0.5 * front_track * (x_fr - x_fl) + 0.5 * rear_track * (x_rr - x_rl)
+    yaw_moment += body.side_force_distance * side
 
-    motion.road_load = road_load(state.longitudinal_speed, body)
     motion.longitudinal_specific_force = (x_fl + x_fr + x_rl + x_rr - motion.road_load) / body.mass
     motion.longitudinal_acceleration = motion.longitudinal_specific_force - GRAVITY * sin(grade)
-    motion.lateral_acceleration = (y_f + y_r) / body.mass
+    motion.lateral_acceleration = (y_f + y_r + side) / body.mass
     motion.yaw_acceleration = yaw_moment / body.yaw_inertia
 
 

@@ -59,6 +59,8 @@ class Road:
 
     friction = real("1", "friction of the surface under each wheel", default=1.0, minimum=0.0, maximum=2.0, shape=(4,))
     grade = real("rad", "slope along the car, positive uphill", minimum=-0.5, maximum=0.5)
+    wind_x = real("m/s", "speed of the wind over ground along the world's x", minimum=-60.0, maximum=60.0)
+    wind_y = real("m/s", "speed of the wind over ground along the world's y", minimum=-60.0, maximum=60.0)
     air_temperature = real(
         "degC", "temperature of the air, and of the motors' coolant", default=25.0, minimum=-50.0, maximum=60.0
     )
@@ -147,7 +149,8 @@ def step(dt: float, demands: Any, road: Any, state: Any, parameters: Any, measur
     touch(road.friction, measurements)
     axle.step(dt, demands.front, air, front, parameters.tyre, state.front, measurements.front)
     axle.step(dt, demands.rear, air, rear, parameters.tyre, state.rear, measurements.rear)
-    body.push(directions, road.grade, front.track, rear.track, base, state.body, measurements)
+    body.blow(road.wind_x, road.wind_y, base, state.body, measurements.body)
+    body.push(directions, road.grade, front.track, rear.track, base, measurements)
     body.move(dt, state.body, measurements.body)
     body.report(state.body, measurements.body)
     ride.move(dt, road.grade, parameters, state.ride, measurements)
@@ -179,13 +182,25 @@ def spend(dt: float, demands: Any, air_temperature: float, pack: Any, state: Any
 
 @kernel
 def axle_stiffnesses(parameters: Any) -> tuple[float, float]:
-    """Cornering stiffness of the front and of the rear axle [N/rad], at rest and for small slip angles."""
-    base, tyre = parameters.body, parameters.tyre
+    """Cornering stiffness of the front and of the rear axle [N/rad], for small slip angles, with the camber of roll."""
+    base = parameters.body
     l_f = base.front_axle_distance
     half_weight = 0.5 * base.mass * GRAVITY / base.wheelbase
-    c_f = 2.0 * parameters.front.cornering_compliance * cornering_stiffness(half_weight * (base.wheelbase - l_f), tyre)
-    c_r = 2.0 * parameters.rear.cornering_compliance * cornering_stiffness(half_weight * l_f, tyre)
+    c_f = axle_stiffness(half_weight * (base.wheelbase - l_f), parameters.front, parameters)
+    c_r = axle_stiffness(half_weight * l_f, parameters.rear, parameters)
     return c_f, c_r
+
+
+@kernel
+def axle_stiffness(load: float, axle: Any, parameters: Any) -> float:
+    """Cornering stiffness [N/rad] of one ``axle`` (AxleParameters) with ``load`` [N] on each of its wheels.
+
+    In cornering, the wheels that lean with the body take a share k c_gamma g eps phi' of the force away, k the compliance of the
+    axle and phi' the roll gradient: C = k C_tyres / (1 + k c_gamma g eps phi').
+    """
+    lost = parameters.tyre.camber_stiffness * GRAVITY * axle.suspension.roll_camber * parameters.body.roll_gradient
+    k = axle.cornering_compliance
+    return 2.0 * k * cornering_stiffness(load, parameters.tyre) / (1.0 + k * lost)
 
 
 @kernel

@@ -18,7 +18,14 @@ rear links pull the tail down in braking, and the other way round in driving:
 
 s_d the support of driving, s_b that of braking, the tangents of both slopes. At rest in any acceleration, the sum of all is
 the load transfer m h a_x / l, whatever the springs. The unsprung mass m_u shifts its part of it without them, at the height r
-of the wheels' centres.
+of the wheels' centres. Wind acts at the height of the centre of gravity: it rolls the body as much as the tyres' forces against
+it do, so that a_y in these equations is the lateral force of the tyres over the mass.
+
+A wheel leans with the body as far as its suspension lets it, gamma = gamma_0 + eps phi (Gillespie, Fundamentals of Vehicle
+Dynamics, ch. 6: roll camber).
+
+Nothing of the ride acts back on the motion over ground but the loads: what the accelerations and the links put into springs and
+dampers, some hundred joules in a manoeuvre, is taken from nobody.
 """
 
 from math import cos, pi, sqrt
@@ -37,6 +44,8 @@ class SuspensionParameters:
     ride_frequency = parameter("Hz", "natural frequency of the body's mass over this axle on its springs", 0.5, 5.0)
     damping_ratio = parameter("1", "damping of that motion over the critical one", 0.01, 2.0)
     drive_support = parameter("1", "slope of the line from the wheel's centre to the links' side-view instant centre", -0.5, 0.5)
+    static_camber = parameter("rad", "camber at rest, negative when the tops lean inwards", -0.1, 0.1)
+    roll_camber = parameter("1", "inclination of the wheels to the road over the roll of the body", -0.5, 1.5)
     brake_support = parameter("1", "slope of the line from the contact patch to the same instant centre", -0.5, 0.6)
 
 
@@ -102,10 +111,18 @@ def load_axle(load: float, transfer: float, axle: Any) -> None:
 
 
 @kernel
+def incline_axle(roll: float, suspension: Any, axle: Any) -> None:
+    """Incline the wheels of an axle under a body that rolls to the right by ``roll`` [rad]."""
+    to_the_right = suspension.roll_camber * roll
+    axle.left.inclination = suspension.static_camber - to_the_right
+    axle.right.inclination = -suspension.static_camber - to_the_right
+
+
+@kernel
 def load_wheels(grade: float, parameters: Any, state: Any, measured: Any) -> None:
     """Vertical force of all wheels: the weight on the slope ``grade`` [rad], springs, links, and the unsprung mass.
 
-    ``measured`` is the whole car's. No axle can pull at the road.
+    And how they lean. ``measured`` is the whole car's. No axle can pull at the road.
     """
     base, front, rear = parameters.body, parameters.front, parameters.rear
     weight = base.mass * GRAVITY * cos(grade)
@@ -129,6 +146,8 @@ def load_wheels(grade: float, parameters: Any, state: Any, measured: Any) -> Non
     stiffness = body_moment(parameters) / base.roll_gradient
     damping = 2.0 * base.roll_damping * sqrt(stiffness * base.roll_inertia)
     roll = stiffness * state.roll + damping * state.roll_rate + state.unsprung_roll_moment
+    incline_axle(state.roll, front.suspension, measured.front)
+    incline_axle(state.roll, rear.suspension, measured.rear)
     load_axle(total - on_rear, base.roll_stiffness_front * roll / front.track, measured.front)
     load_axle(on_rear, (1.0 - base.roll_stiffness_front) * roll / rear.track, measured.rear)
 
@@ -151,7 +170,8 @@ def move(dt: float, grade: float, parameters: Any, state: Any, measured: Any) ->
     Semi-implicit: rates first, then angles with the new rates. ``measured`` is the whole car's.
     """
     base, front, rear, radius = parameters.body, parameters.front, parameters.rear, parameters.tyre.radius
-    a_x, a_y = measured.body.longitudinal_specific_force, measured.body.lateral_acceleration
+    a_x = measured.body.longitudinal_specific_force
+    a_y = measured.body.lateral_acceleration - measured.body.wind_side_force / base.mass
     weight = base.mass * GRAVITY * cos(grade)
     static_rear = weight * base.front_axle_distance / base.wheelbase
     m_f, m_r = sprung_masses(parameters)

@@ -10,6 +10,10 @@ Dynamics, 3rd ed., ch. 7: first-order models with slip-dependent relaxation leng
 force F_ss of the magic formula. At standstill V_ref is zero and the carcass is a plain spring, so that a car stands on a
 slope. For a locked wheel the same equation is Dahl's friction model. Nothing is switched in between.
 
+A wheel that is inclined to the road by gamma pulls to the side to which its top leans, by c_gamma F_z gamma at small slip: a
+shift of the lateral slip (Pacejka 4.3.2, S_Hy = K_ygamma gamma / K_yalpha, without the vertical shift, so that the peak stays).
+It comes from the rotation of the wheel, its spin slip: a locked wheel has none.
+
 Slip is sliding speed over V_ref: practical slip in braking, the brush model's theoretical slip in driving. Either way the
 force of a sliding wheel is opposed to its sliding speed.
 """
@@ -40,6 +44,7 @@ class TyreParameters:
     slip_stiffness = parameter("1", "longitudinal slip stiffness over vertical load", 2.0, 80.0)
     cornering_stiffness_peak = parameter("1/rad", "highest cornering stiffness over nominal load, p_Ky1", 2.0, 80.0)
     cornering_stiffness_peak_load = parameter("1", "load of the highest cornering stiffness over nominal load, p_Ky2", 0.5, 10.0)
+    camber_stiffness = parameter("1/rad", "lateral force over inclination and vertical load, p_Ky6", 0.0, 5.0)
     relaxation_length_longitudinal = parameter("m", "rolled distance in which the longitudinal force builds up", 0.05, 2.0)
     relaxation_length_lateral = parameter("m", "rolled distance in which the lateral force builds up", 0.05, 2.0)
     damping_time = parameter("s", "carcass damping over carcass stiffness at standstill", 0.0, 0.1)
@@ -65,6 +70,12 @@ def cornering_stiffness(load: float, tyre: Any) -> float:
     peak_load = tyre.cornering_stiffness_peak_load * tyre.nominal_load
     peak = tyre.cornering_stiffness_peak * tyre.nominal_load
     return peak * 2.0 * peak_load * load / (peak_load * peak_load + load * load)
+
+
+@kernel
+def camber_slip(inclination: float, load: float, tyre: Any) -> float:
+    """Lateral slip [1] that an ``inclination`` [rad] at ``load`` [N] amounts to: c_gamma F_z gamma / C."""
+    return tyre.camber_stiffness * load * inclination / cornering_stiffness(load, tyre)
 
 
 @kernel
@@ -123,14 +134,16 @@ def deflect(dt: float, compliance: float, tyre: Any, wheel: Any, measured: Any) 
     slip_back(limit, k_x, k_y, wheel)
 
     v_x, v_y = measured.hub_speed_along, measured.hub_speed_across
-    v_ref = max(abs(v_x), abs(wheel.speed * tyre.radius), STILL)
+    v_roll = abs(wheel.speed * tyre.radius)
+    v_ref = max(abs(v_x), v_roll, STILL)
     per_speed, per_force = 1.0 / v_ref, 1.0 / limit
+    report_slip((wheel.speed * tyre.radius - v_x) * per_speed, -v_y * per_speed, v_ref, limit, measured)
+    v_y -= v_roll * camber_slip(measured.inclination, load, tyre)
     s_x, s_y = (wheel.speed * tyre.radius - v_x) * per_speed, -v_y * per_speed
     g_x, g_y = combined_secants(c_x * s_x * per_force, c_y * s_y * per_force, c_y / c_x)
     # Implicit Euler: sigma / (sigma + dt V_ref) of a deflection is left, with sigma as the tyre saturates.
     sigma_x, sigma_y = tyre.relaxation_length_longitudinal * g_x, tyre.relaxation_length_lateral * g_y
     left_x, left_y = sigma_x / (sigma_x + dt * v_ref), sigma_y / (sigma_y + dt * v_ref)
-    report_slip(s_x, s_y, v_ref, limit, measured)
 
     fade = max(1.0 - v_ref / tyre.damping_fade_speed, 0.0)
     damping = tyre.damping_time * fade * fade / dt

@@ -32,6 +32,17 @@ COLUMNS: dict[str, tuple[int, float, float]] = {
     "grade_percent": (columns.GRADE, 0.01, 0.0),
     "friction": (columns.FRICTION_LEFT, 1.0, 1.0),
     "friction_right": (columns.FRICTION_RIGHT, 1.0, math.nan),
+    "headwind_kmh": (columns.HEADWIND, 1.0 / 3.6, 0.0),
+    "crosswind_kmh": (columns.CROSSWIND, 1.0 / 3.6, 0.0),
+}
+# column in a file -> what its values must lie between, in SI
+RANGES: dict[str, tuple[float, float]] = {
+    "accelerator": (0.0, 1.0),
+    "brake": (0.0, 1.0),
+    "friction": (0.01, 2.0),
+    "grade_percent": (-0.5, 0.5),
+    "headwind_kmh": (-60.0, 60.0),
+    "crosswind_kmh": (-60.0, 60.0),
 }
 
 
@@ -153,7 +164,8 @@ def _road(path: Path, descriptions: Sequence[Any]) -> Any:
         if description.friction is None and description.grade_percent is None:
             raise UsageError(f"{where}: friction, grade_percent or both were expected")
     return road_table(
-        patch(x=each.x, y=each.y, friction=each.friction, grade_percent=each.grade_percent) for each in descriptions
+        patch(x=each.x, y=each.y, friction=each.friction, grade_percent=each.grade_percent, squares=each.squares)
+        for each in descriptions
     )
 
 
@@ -163,11 +175,16 @@ def patch(
     y: tuple[float, float] | None = None,
     friction: float | None = None,
     grade_percent: float | None = None,
+    squares: float | None = None,
 ) -> tuple[float, ...]:
-    """One patch of road from x to x and y to y [m], without ends where none are given; what is left out stays as below it."""
+    """One patch of road from x to x and y to y [m], without ends where none are given; what is left out stays as below it.
+
+    With ``squares`` [m] it lies on every other square of a checkerboard.
+    """
     whole = (-math.inf, math.inf)
     slope = math.nan if grade_percent is None else 0.01 * grade_percent
-    return (*(x or whole), *(y or whole), math.nan if friction is None else friction, slope)
+    values = (math.nan if value is None else value for value in (friction, slope, squares))
+    return (*(x or whole), *(y or whole), *values)
 
 
 def road_table(rows: Iterable[tuple[float, ...]]) -> Any:
@@ -223,7 +240,7 @@ def _check_stimulus(where: str, table: Any) -> None:
     time = table[:, columns.TIME]
     if not np.all(np.isfinite(time)) or np.any(np.diff(time) < 0):
         raise UsageError(f"{where}: time: finite values that never fall were expected")
-    for name, low, high in (("accelerator", 0, 1), ("brake", 0, 1), ("friction", 0.01, 2), ("grade_percent", -0.5, 0.5)):
+    for name, (low, high) in RANGES.items():
         values = table[:, COLUMNS[name][0]]
         wrong = (values < low) | (values > high)
         if wrong.any():

@@ -37,6 +37,8 @@ class Stimulus(Strict):
     grade_percent: list[float] | None = None
     friction: list[float] | None = None
     friction_right: list[float] | None = None
+    headwind_kmh: list[float] | None = None
+    crosswind_kmh: list[float] | None = None
 
 
 class FollowedPath(Strict):
@@ -46,12 +48,16 @@ class FollowedPath(Strict):
 
 
 class RoadPatch(Strict):
-    """A part of the road with a friction or a grade of its own; where x or y is left out, it has no end that way."""
+    """A part of the road with a friction or a grade of its own; where x or y is left out, it has no end that way.
+
+    With ``squares`` [m] it lies on every other square of a checkerboard.
+    """
 
     x: tuple[Number, Number] | None = None
     y: tuple[Number, Number] | None = None
     friction: Annotated[float | None, Field(ge=0.01, le=2.0)] = None
     grade_percent: Annotated[float | None, Field(ge=-50.0, le=50.0)] = None
+    squares: Annotated[float | None, Field(ge=0.1, le=1000.0)] = None
 
 
 class TargetDescription(Strict):

@@ -108,7 +108,19 @@ def test_later_patches_lie_over_earlier_ones() -> None:
     assert patches.value_at(road, -5.0, 99.0, patches.FRICTION, 1.0) == 0.8
 
 
+def test_checkerboard_is_one_line_and_wind_has_two_columns(tmp_path: Path) -> None:
+    board = "\n[[road]]\nsquares = 2.0\nfriction = 0.2\n"
+    wind = "\nheadwind_kmh = [36.0, 18.0]\ncrosswind_kmh = [0.0, -36.0]\naccelerator"
+    scenario = load_scenario(write(tmp_path, TOML.replace("\naccelerator", wind) + board))
+    values = [patches.value_at(scenario.road, x, 1.0, patches.FRICTION, 0.9) for x in (1.0, 3.0, 5.0)]
+    assert values == [0.2, 0.9, 0.2]
+    assert list(scenario.stimulus[:, columns.HEADWIND]) == pytest.approx([10.0, 5.0])
+    assert list(scenario.stimulus[:, columns.CROSSWIND]) == pytest.approx([0.0, -10.0])
+
+
 MISTAKES = {
+    "a storm": (TOML.replace("\naccelerator", "\nheadwind_kmh = [0.0, 300.0]\naccelerator"), "headwind_kmh: -216 to 216"),
+    "squares of nothing": (TOML + ROAD.replace("friction = 0.2", "friction = 0.2\nsquares = 0.0"), "road.0.squares"),
     "a patch that ends before it begins": (TOML + ROAD.replace("[20.0, 40.0]", "[40.0, 20.0]"), "road patch 1: x: the lower end"),
     "a patch of nothing": (TOML + ROAD.replace("grade_percent = 5.0", ""), "road patch 2: friction, grade_percent or both"),
     "a patch with a friction out of range": (TOML + ROAD.replace("0.2", "5.0"), "road.0.friction"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bench.nodes import car as car_node
+from bench.nodes import road
 from bench.nodes import stimulus as columns
 from bench.nodes.car import CarMeasurements, CarParameters, CarState, Phase
 from bench.plant.car import place
@@ -20,7 +21,7 @@ DT = 1e-3
 def stimulus(**given: float) -> np.ndarray:
     table = np.full((2, columns.COLUMNS), math.nan)
     table[:, columns.TIME] = 0.0, 10.0
-    defaults = {"GEAR": Gear.DRIVE, "GRADE": 0.0, "FRICTION_LEFT": 1.0, "FRICTION_RIGHT": 1.0}
+    defaults = {"GEAR": Gear.DRIVE, "GRADE": 0.0, "FRICTION_LEFT": 1.0, "FRICTION_RIGHT": 1.0, "HEADWIND": 0.0, "CROSSWIND": 0.0}
     for name, value in (defaults | given).items():
         table[:, getattr(columns, name)] = value
     return table
@@ -157,8 +158,31 @@ def test_a_patch_follows_the_ground_and_not_the_heading_of_the_car() -> None:
     body = CarMeasurements.new()[0].plant.body
     patches = road_table([patch(x=(9.0, 11.0), y=(2.0, 4.0), friction=0.3)])
     body.x, body.y, body.yaw = 10.0, 1.0, math.pi / 2  # it heads for positive y
-    assert car_node.friction_at(patches, body, 2.0, 0.5, 1.0) == 0.3
-    assert car_node.friction_at(patches, body, 0.5, 2.0, 1.0) == 1.0
+    heading = math.cos(body.yaw), math.sin(body.yaw)
+    assert car_node.friction_at(patches, body, *heading, 2.0, 0.5, 1.0) == 0.3
+    assert car_node.friction_at(patches, body, *heading, 0.5, 2.0, 1.0) == 1.0
+
+
+def test_a_patch_of_squares_lies_on_every_other_square_and_leaves_what_is_below_on_the_rest() -> None:
+    wet, board = patch(friction=0.6), patch(x=(-10.0, 10.0), friction=0.2, squares=2.0)
+    patches = road_table([wet, board])
+    for x, y, expected in (
+        (0.5, 0.5, 0.2), (2.5, 0.5, 0.6), (2.5, 2.5, 0.2), (-0.5, 0.5, 0.6), (-0.5, -0.5, 0.2), (4.5, -0.5, 0.6), (10.5, 0.5, 0.6)
+    ):  # fmt: skip
+        assert road.value_at(patches, x, y, road.FRICTION, 1.0) == expected
+    assert road.value_at(patches, 0.5, 0.5, road.GRADE, 0.05) == 0.05
+
+
+def test_wind_blows_once_the_scenario_runs() -> None:
+    car = Car(stimulus(ACCELERATOR=0.0, STEERING=0.0, HEADWIND=10.0, CROSSWIND=4.0), speed=20.0)
+    car.run(0.01)
+    assert (car.state.road.wind_x, car.state.road.wind_y) == (0.0, 0.0)
+    calm = car.measured[0].plant.body.road_load
+    car.make_ready()
+    car.run(0.05)
+    assert (car.state.road.wind_x, car.state.road.wind_y) == (-10.0, 4.0)
+    assert car.measured[0].plant.body.road_load > 1.3 * calm
+    assert car.measured[0].plant.body.wind_side_force > 50.0
 
 
 def test_torque_that_is_asked_for_drives_the_car_and_every_sensor_says_so() -> None:

@@ -160,6 +160,17 @@ def test_a_brake_obeys_coulombs_law(speed, torque, capacity):
         assert held == pytest.approx(math.copysign(capacity, wheel.speed), abs=1.0)
 
 
+def test_pressure_builds_up_no_faster_than_the_actuator_delivers_and_falls_with_the_lag_alone():
+    rig = Rig()
+    brake, wheel, measured = rig.parameters.front.brake[0], rig.state.front.left[0], rig.measured.front.left[0]
+    brake.pressure_rise_rate = 50e6
+    for _ in range(100):
+        brakes.build_up(1e-3, 2000.0, brake, wheel, measured)
+    assert measured.brake_pressure == pytest.approx(5e6)
+    brakes.build_up(1e-3, 0.0, brake, wheel, measured)
+    assert measured.brake_pressure == pytest.approx(5e6 * 60.0 / 61.0)
+
+
 def test_brake_torque_lags_its_request_and_has_a_limit():
     rig = Rig()
     brake, wheel, measured = rig.parameters.front.brake[0], rig.state.front.left[0], rig.measured.front.left[0]

@@ -162,6 +162,14 @@ def test_steady_cornering_leans_by_the_roll_gradient_and_loads_the_right_wheels(
     assert 0.5 * (front_right - front_left) * 1.540 / moment == pytest.approx(0.57, abs=0.005)
 
 
+def test_wheels_lean_with_the_body_as_far_as_their_suspension_lets_them():
+    rig = Rig()
+    rig.state.ride.roll = 0.05
+    ride.load_wheels(0.0, rig.parameters[0], rig.state.ride[0], rig.measured[0])
+    leans = [float(wheel.inclination[0]) for wheel in rig.wheels]
+    assert leans == pytest.approx([-0.009 - 0.8 * 0.05, 0.009 - 0.8 * 0.05, -0.017 - 0.6 * 0.05, 0.017 - 0.6 * 0.05])
+
+
 @needs_compiler
 def test_braking_to_a_stop_ends_level():
     rig = Rig("leaf_twin_motor", speed=8.0)

@@ -78,6 +78,40 @@ def test_force_settles_at_the_magic_formula(slip, slip_tangent, load, surface):
     assert (measured.slip, measured.slip_tangent) == pytest.approx((slip, slip_tangent), abs=1e-12)
 
 
+@pytest.mark.parametrize("inclination", [-0.08, 0.03])
+def test_inclined_wheel_pulls_to_the_side_to_which_it_leans(inclination):
+    turn, rubber, _, measured = contact()
+    measured.inclination = inclination
+    turn(5e-3, 120)
+    linear = rubber.camber_stiffness * 4500.0 * inclination
+    assert measured.lateral_force == pytest.approx(linear, rel=0.01)
+    slip = linear / tyre.cornering_stiffness(4500.0, rubber)
+    expected = naive_steady_force(0.0, slip, 4500.0, 1.0, rubber)[1]
+    assert measured.lateral_force == pytest.approx(expected, rel=1e-6)
+    assert measured.slip_tangent == 0.0  # the rim goes straight
+
+
+def test_camber_shifts_the_curve_and_leaves_its_peak():
+    peaks = []
+    for inclination in (0.0, 0.1):
+        forces = []
+        for slip in np.linspace(0.05, 0.25, 41):
+            turn, _, _, measured = contact(across=-slip * ROLLING)
+            measured.inclination = inclination
+            turn(5e-3, 40)
+            forces.append(float(measured.lateral_force))
+        peaks.append((max(forces), int(np.argmax(forces))))
+    assert peaks[1][0] == pytest.approx(peaks[0][0], rel=1e-3)
+    assert peaks[1][1] < peaks[0][1]
+
+
+def test_locked_wheel_has_no_camber_thrust():
+    turn, _, _, measured = contact(along=10.0, omega=0.0)
+    measured.inclination = 0.1
+    turn(1e-3, 200)
+    assert measured.lateral_force == 0.0
+
+
 def test_lateral_force_builds_up_over_the_relaxation_length():
     turn, rubber, _, measured = contact(across=-0.001 * ROLLING)
     dt = 1e-4
