@@ -33,9 +33,8 @@ FOLLOWER = NodeSpec(
 # heat, which the recorded request has behind it, and what only a receiver fills.
 NOT_RUN = (
     "controller.outputs.brakes",
-    "controller.outputs.front.link",
-    "controller.outputs.rear.link",
-    "controller.outputs.power.link",
+    *(f"controller.outputs.{axle}.{link}" for axle in ("front", "rear") for link in ("link", "mode_link")),
+    *(f"controller.outputs.power.{link}" for link in ("link", "rear_link", "charger_link")),
     "controller.measurements.vehicle_speed",
     "controller.measurements.driver_demand",
     "controller.measurements.vehicle_state",

@@ -143,10 +143,20 @@ def car_rows(result: ReplayResult) -> Iterator[Row]:
     yield _row("lowest pack voltage", result.battery("voltage"), "V", np.min)
     charge = recording.received("battery.state_of_charge")
     yield _row("state of charge at the end", charge, "%", lambda share: share[-1], PERCENT, _range_note(charge, "%", PERCENT))
+    for axle in result.axles or ["front"]:
+        codes = recording.received(f"{axle}_condition.trouble_code")
+        if len(codes):
+            heard = [f"{code_name(int(code))} at {time:.2f} s" for time, code in zip(codes.times, codes.values, strict=True)]
+            yield Row(f"trouble codes of the {axle} inverter", len(heard), "1", note=_listed(heard))
     for direction in ("discharge", "charge"):
         limit = result.battery(f"{direction}_limit")
         yield _row(f"{direction} limit of the battery", limit, "kW", np.max, KILO, _range_note(limit, "kW", KILO))
         yield _share_row(f"{direction} limit used at most", result.limit_share(direction) if len(limit) else Series())
+
+
+def code_name(code: int) -> str:
+    """A trouble code of two bytes as people write it (SAE J2012)."""
+    return f"{'PCBU'[code >> 14]}{code >> 12 & 3}{code & 0xFFF:03X}"
 
 
 def _torque_row(name: str, torque: Series) -> Row:

@@ -47,6 +47,16 @@ class HighVoltage(IntEnum):
     ON = 7
 
 
+class InverterStatus(IntEnum):
+    """What an inverter is doing, as 0x1DA reports it."""
+
+    OFF = 0
+    RUNNING = 3
+    DISCHARGING = 4
+    STARTING = 8
+    FAULT = 16
+
+
 class Failsafe(IntFlag):
     """Bits of the battery's failsafe status, as 0x1DB reports it."""
 
@@ -57,7 +67,11 @@ class Failsafe(IntFlag):
 
 @record
 class Link:
-    """How well the frames of one source arrive; filled by the node that decodes them (all but ``silent``)."""
+    """How well the frames of one source arrive; filled by the node that decodes them (all but ``silent``).
+
+    A link whose message the network does not have keeps the age :data:`NEVER_RECEIVED`; any other one is older than that
+    until its first frame.
+    """
 
     age = real("s", "time since the last good frame", default=NEVER_RECEIVED)
     received = integer("good frames")
@@ -83,6 +97,18 @@ class AxleInputs:
 
 
 @record
+class InverterCondition:
+    """What the inverter of one axle says of itself beside that (0x1DA, 0x55A, and a broadcast for each new trouble code)."""
+
+    status = choice(InverterStatus, "what it is doing", default=InverterStatus.OFF)
+    enabled = flag("it can drive")
+    sleep_readiness = integer("readiness for sleep: 0 it runs, 2 not yet, 3 ready", maximum=3)
+    trouble_code = integer("the last trouble code it has broadcast, in its own two bytes; 0: none", maximum=0xFFFF)
+    trouble_type = integer("kind of that failure", maximum=0xFF)
+    link = Link  # of the broadcast
+
+
+@record
 class BatteryInputs:
     """What the battery controller (LBC) reports (0x1DB, 0x1DC, 0x55B, 0x5BC, 0x5C0)."""
 
@@ -100,12 +126,13 @@ class BatteryInputs:
     cell_voltage_highest = real("V", "highest cell voltage")
     cell_voltage_average = real("V", "average cell voltage")
     cell_voltage_lowest = real("V", "lowest cell voltage")
-    relay_closed = flag("the main relay is closed")
+    relay_closed = flag("the battery permits the main relay to be closed")
     interlock = flag("the high-voltage interlock is closed")
     relay_cut_request = integer("the battery asks for its relay to be opened (0: no)")
     failsafe_status = integer("failsafe status, bits of Failsafe")
     power_status = integer("discharge power status: 1 normal, 2 high rate, 3 immediate limit")
     limit_reason = integer("why the output power is limited: 0 it is not, 1 capacity, 2 fault, 3 hot, 4 cold")
+    isolation = real("1", "level of the insulation measurement; its scale is not public")
     state_link = Link  # voltage and current
     limit_link = Link  # power limits
     charge_link = Link  # state of charge
@@ -200,6 +227,8 @@ class Inputs:
     brakes = BrakeInputs
     front = AxleInputs
     rear = AxleInputs
+    front_condition = InverterCondition
+    rear_condition = InverterCondition
     battery = BatteryInputs
     battery_wide = WideBatteryInputs
     panel = PanelInputs
@@ -213,6 +242,7 @@ class AxleOutputs:
     torque_limit_upper = real("Nm", "highest motor torque that may be wanted now")
     torque_limit_lower = real("Nm", "lowest motor torque that may be wanted now")
     link = Link  # of the receiving inverter: it, too, watches the age of what it obeys
+    mode_link = Link  # the same of the car's mode (0x11A)
 
 
 @record
@@ -228,7 +258,9 @@ class PowerOutputs:
     gear = choice(Gear, "gear that is engaged", default=Gear.PARK)
     brake_pressed = flag("the brake pedal is pressed")
     charger_power = real("W", "power the charger may put into the pack")
-    link = Link
+    link = Link  # of 0x50B at the battery, and at the inverter beside it
+    rear_link = Link  # of 0x50B at the rear inverter, where it has a bus of its own
+    charger_link = Link  # of 0x1F2 at the battery
 
 
 @record

@@ -296,7 +296,8 @@ def _write_power(brake: float, patterns: int, s: Any, power: Any, c: Any) -> Non
 def _write_silence(outputs: Any, s: Any, calibration: Any) -> None:
     """A car that is off transmits nothing, and never anything to an inverter that it has not got."""
     off = s.state == SupervisorState.OFF
-    outputs.power.link.silent = off
+    front, rear = off or not calibration.front.motor_present, off or not calibration.rear.motor_present
+    outputs.power.link.silent = outputs.power.charger_link.silent = off
     outputs.brakes.link.silent = off
-    outputs.front.link.silent = off or not calibration.front.motor_present
-    outputs.rear.link.silent = off or not calibration.rear.motor_present
+    outputs.front.link.silent = outputs.front.mode_link.silent = front
+    outputs.rear.link.silent = outputs.rear.mode_link.silent = outputs.power.rear_link.silent = rear

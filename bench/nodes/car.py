@@ -22,7 +22,13 @@ from bench.nodes.stimulus import (
     look_up,
     slope,
 )
-from bench.plant import car, driver
+from bench.plant import car, driver, high_voltage
+from bench.plant.high_voltage import (
+    HighVoltageDemands,
+    HighVoltageMeasurements,
+    HighVoltageParameters,
+    HighVoltageState,
+)
 from firmware_model.kernel import choice, flag, integer, kernel, real, record
 from firmware_model.signals import DriveMode, Gear
 
@@ -44,6 +50,7 @@ class CarParameters:
     front_inverter = InverterParameters
     rear_inverter = InverterParameters
     battery_controller = BatteryControllerParameters
+    high_voltage = HighVoltageParameters
     chassis = ChassisParameters
     auxiliary_power = real("W", "lights, pumps and computers", default=600.0, minimum=0.0, maximum=20e3)
     drive_mode = choice(DriveMode, "drive mode that the driver has chosen", default=DriveMode.STANDARD)
@@ -65,6 +72,8 @@ class CarState:
     front_inverter = InverterState
     rear_inverter = InverterState
     battery_controller = BatteryControllerState
+    high_voltage = HighVoltageState
+    coils = HighVoltageDemands
     phase = choice(Phase, "where the drive stands", default=Phase.STARTING)
     scenario_time = real("s", "time of the scenario; negative before it begins", default=-1.0)
     run_up_time = real("s", "time since READY")
@@ -77,6 +86,7 @@ class CarMeasurements:
     """What the virtual bench knows and the controller does not."""
 
     plant = car.Measurements
+    high_voltage = HighVoltageMeasurements
     phase = choice(Phase, "where the drive stands", default=Phase.STARTING)
     scenario_time = real("s", "time of the scenario; negative before it begins")
     wanted_speed = real("m/s", "speed the driver is to keep, NaN where the pedals are given")
@@ -94,28 +104,43 @@ def step(dt, sensors, commands, state, measurements, parameters, stimulus, path,
     drive(dt, commands.power.ready == 1, sensors, plant, state, measurements, parameters, stimulus, path)
     lay_road(stimulus, patches, plant.body, state, parameters.plant)
 
-    pack_voltage = plant.battery.voltage
+    circuit = measurements.high_voltage
+    connect(dt, commands.power, plant, state, circuit, parameters)
     inverter.step(
-        dt, commands.front, commands.power, pack_voltage, plant.front, state.front_inverter, parameters.front_inverter,
-        state.demands.front, sensors.front,
+        dt, commands.front, commands.power, commands.power.link, circuit, plant.front, state.front_inverter,
+        parameters.front_inverter, state.demands.front, sensors.front, sensors.front_condition,
     )  # fmt: skip
     inverter.step(
-        dt, commands.rear, commands.power, pack_voltage, plant.rear, state.rear_inverter, parameters.rear_inverter,
-        state.demands.rear, sensors.rear,
+        dt, commands.rear, commands.power, commands.power.rear_link, circuit, plant.rear, state.rear_inverter,
+        parameters.rear_inverter, state.demands.rear, sensors.rear, sensors.rear_condition,
     )  # fmt: skip
     chassis.actuate_brakes(commands.brakes, sensors.pedals.brake, state.demands.front, state.demands.rear, parameters.chassis)
-    state.demands.auxiliary_power = parameters.auxiliary_power if commands.power.relay_output == 1 else 0.0
+    state.demands.auxiliary_power = circuit.power + (parameters.auxiliary_power if circuit.connected else 0.0)
 
     car.step(dt, state.demands, state.road, state.plant, parameters.plant, plant)
 
     battery_controller.step(
-        dt, commands.power, plant.battery, state.battery_controller, parameters.battery_controller, sensors.battery,
+        dt, commands.power, circuit, plant.battery, state.battery_controller, parameters.battery_controller, sensors.battery,
         sensors.battery_wide,
     )  # fmt: skip
     chassis.sense(plant, sensors)
     sensors.panel.armed = 1
     measurements.phase = state.phase
     measurements.scenario_time = state.scenario_time
+
+
+@kernel
+def connect(dt, power, plant, state, circuit, parameters):
+    """Let the car's wires act on the high-voltage ``circuit``, and the circuit on the DC links of the motors."""
+    coils, front, rear = state.coils, state.front_inverter, state.rear_inverter
+    has_front, has_rear = parameters.front_inverter.fitted, parameters.rear_inverter.fitted
+    battery_controller.energise_coils(power, coils)
+    coils.inverters = max(has_front + has_rear, 1)
+    coils.resistors = has_front * front.resistor + has_rear * rear.resistor
+    coils.windings = has_front * front.discharges + has_rear * rear.discharges
+    coils.load_power = plant.front.motor.electrical_power + plant.rear.motor.electrical_power
+    high_voltage.step(dt, coils, plant.battery.voltage, parameters.high_voltage, state.high_voltage, circuit)
+    state.plant.front.motor.dc_voltage = state.plant.rear.motor.dc_voltage = circuit.link_voltage
 
 
 @kernel

@@ -157,7 +157,11 @@ def test_an_inverter_alone_has_no_battery_and_no_controller(shared_data, replaye
     printed, rows = replayed(shared_data / "captures" / INVERTER_ALONE)
     assert printed["network"] == "leaf_ze1"
     assert (rows["frames"]["value"], rows["CRCs right"]["value"]) == (8713, 100.0)
-    assert rows["unknown identifiers"]["note"] == "0x18CC078C"
+    assert rows["unknown identifiers"]["value"] == 0
+    codes = rows["trouble codes of the front inverter"]
+    assert codes["value"] == 6
+    assert codes["note"].startswith("P0A3F at 0.60 s, U1000 at 2.02 s, P0A2D at 2.03 s")
+    assert codes["note"].endswith("P318E at 2.06 s")
     assert rows["peak motor torque delivered"]["value"] == 0.0
     assert rows["peak motor speed"]["value"] == "invalid"  # 0x7FFE in every frame
     without = (
@@ -348,9 +352,20 @@ def test_the_report_of_an_inverter_alone_draws_no_battery(shared_data, tmp_path)
     power = page[page.index("<h2>Power and its limits</h2>") : page.index("<h2>Motor</h2>")]
     assert "<figure" not in power
     assert "No input: battery&#x27;s discharge limit" in power
+    assert "<h2>Unknown identifiers</h2>" not in page
+    assert "P0A3F at 0.60 s, U1000 at 2.02 s" in page
+
+
+def test_an_unknown_identifier_is_shown_with_its_bytes(shared_data, tmp_path):
+    # Only networks of inverters from 2018 on know the broadcast of trouble codes.
+    content = (shared_data / "captures" / FULL_THROTTLE).read_text()
+    path = tmp_path / "with_code.gvret.txt"
+    path.write_text(content + "543.000000 R29 18CC078C 18 CC 07 8C 0A 3F 00 \n")
+    run(path, [], "leaf_plus", None, tmp_path / "out", True)
+    page = (tmp_path / "out" / "report.html").read_text()
     unknown = page[page.index("<h2>Unknown identifiers</h2>") : page.index("<h2>Regularity of the frames</h2>")]
     assert "0x18CC078C" in unknown
-    assert "18 CC 07 8C 0A 3F 00" in unknown  # trouble code P0A3F
+    assert "18 CC 07 8C 0A 3F 00" in unknown
 
 
 # --- wrong input ----------------------------------------------------------------------------------------------------------

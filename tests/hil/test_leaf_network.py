@@ -265,11 +265,15 @@ def test_every_mapped_signal_exists_on_both_ends(path: Path) -> None:
             assert record.field(f"{link}.age")
 
 
+# Only inverters of 2018 and later are known to broadcast their trouble codes.
+TROUBLE = {f"{axle}_condition.trouble_{part}" for axle in ("front", "rear") for part in ("code", "type")}
+
+
 @pytest.mark.parametrize(
     ("name", "not_carried"),
     [
-        ("leaf_ze0", {"battery.full_energy", "battery.cell_voltage_highest"}),
-        ("leaf_aze0", set()),
+        ("leaf_ze0", {"battery.full_energy", "battery.cell_voltage_highest"} | TROUBLE),
+        ("leaf_aze0", TROUBLE),
         ("leaf_ze1", {"battery.cell_voltage_highest", "battery.cell_voltage_average", "battery.cell_voltage_lowest"}),
     ],
 )
@@ -279,10 +283,14 @@ def test_every_signal_of_the_controller_is_carried_but_those_no_leaf_frame_has(n
     assert missing(Inputs, network, from_controller=False) == not_carried | {"steering.wheel_rate"}
 
 
-def test_the_example_carries_all_but_the_frames_that_extend_the_leafs() -> None:
+def test_the_example_carries_all_but_the_frames_that_extend_the_leafs_and_the_condition_of_its_inverters() -> None:
     network = load_network(str(EXAMPLE / "network.toml"))
     assert missing(Outputs, network, from_controller=True) == set()
-    assert {path.split(".")[0] for path in missing(Inputs, network, from_controller=False)} == {"battery_wide"}
+    assert {path.split(".")[0] for path in missing(Inputs, network, from_controller=False)} == {
+        "battery_wide",
+        "front_condition",
+        "rear_condition",
+    }
 
 
 def missing(record: Any, network: Network, *, from_controller: bool) -> set[str]:
@@ -359,7 +367,7 @@ def test_every_real_frame_is_rebuilt_from_its_physical_signals(capture: Capture)
 def test_the_vectors_hold_every_message_of_the_newest_car(drive: Capture) -> None:
     absent = {message.name for identifier, message in drive.messages.items() if identifier not in drive.frames}
     ours = {message.name for identifier, message in drive.messages.items() if identifier in OUR_IDENTIFIERS}
-    assert absent == {"SteeringAngle", "WheelSpeedsRear"} | ours
+    assert absent == {"SteeringAngle", "WheelSpeedsRear", "InverterTrouble"} | ours
 
 
 def test_every_message_comes_as_often_as_the_dbc_says(capture: Capture) -> None:

@@ -40,6 +40,7 @@ class Car:
         self.parameter["plant"] = load_vehicle("leaf_twin_motor").parameters[0]
         self.parameters.settle_time = 0.01
         self.parameters.start_speed = speed
+        self.parameters.front_inverter.check_time = self.parameters.rear_inverter.check_time = 0.0
         acquaint(self.parameters.plant, self.parameters.driver)
         place(speed, 0.9, 25.0, self.state.plant, self.parameters.plant)
         self.table, self.path, self.patches = table, np.array(path or [(0.0, 0.0)]), road_table(patches)
@@ -208,4 +209,4 @@ def test_a_limited_pack_says_why() -> None:
         car.run(0.3)
         assert car.sensors.battery.limit_reason == reason
         assert car.sensors.battery.power_status == 3
-        assert car.sensors.battery.failsafe_status == 1
+        assert car.sensors.battery.failsafe_status == 5  # warning, and empty
