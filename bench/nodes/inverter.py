@@ -65,6 +65,7 @@ class InverterParameters:
 
     fitted = flag("this axle has a motor", default=1)
     supplied = flag("its supply is on whatever 0x50B says, as on a bench")
+    mute = flag("its transmitter is broken: it works, and says nothing")
     motor_connected = flag("resolver and temperature sensors of the motor are connected", default=1)
     # 0x1DA starts 0.2 s after the first 0x50B of a LEAF e+ that is switched on [M].
     boot_time = real("s", "from wake-up to the first frame", default=0.2, minimum=0.0, maximum=5.0)
@@ -130,7 +131,8 @@ def step(dt, command, power, state_link, circuit, plant, state, parameters, dema
     wanted = min(max(command.motor_torque, command.torque_limit_lower), command.torque_limit_upper)
     demands.motor_torque = wanted if obeys else 0.0
 
-    report.link.silent = report.temperature_link.silent = 0 if time > 0.0 else 1
+    speaks = time > 0.0 and parameters.mute == 0
+    report.link.silent = report.temperature_link.silent = 0 if speaks else 1
     measure(time, circuit.link_voltage, plant.motor, parameters, report)
     describe(time, state, parameters, report, condition)
     broadcast(dt, state, parameters, condition)
@@ -251,7 +253,7 @@ def broadcast(dt, state, parameters, condition):
         if waiting >> number & 1:
             condition.trouble_code = TROUBLE_CODES[number]
             condition.trouble_type = TROUBLE_TYPES[number]
-            condition.link.silent = 0
+            condition.link.silent = parameters.mute
             state.announced |= 1 << number
             state.broadcast_time = parameters.broadcast_period
             return

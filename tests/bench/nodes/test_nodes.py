@@ -229,6 +229,14 @@ def test_an_inverter_discharges_its_link_only_when_told_so_and_not_for_ever() ->
     assert unit.condition.status == InverterStatus.OFF
 
 
+def test_an_inverter_with_a_broken_transmitter_drives_on_without_a_word() -> None:
+    unit = Inverter()
+    unit.start()
+    unit.parameters.mute = 1
+    assert unit.torque_of(50.0) == 50.0
+    assert (unit.inputs.front.link.silent, unit.condition.link.silent) == (1, 1)
+
+
 def test_an_axle_without_motor_stays_off_the_bus() -> None:
     unit = Inverter()
     unit.parameters.fitted = 0
