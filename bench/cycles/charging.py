@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.plant.battery import current_for_power, open_circuit_voltage, resistance_factor
+from bench.plant.battery import current_for_power, direction_factor, open_circuit_voltage, polarisation_factor, series_factor
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,10 @@ def wall_energy(charge: float, state_of_charge: float, temperature: float, pack:
     At ``state_of_charge`` [1] and ``temperature`` [degC] the cells take the charger's power at their rest voltage and all their
     resistance: charging takes hours, the RC elements have settled.
     """
-    factor = resistance_factor(state_of_charge, temperature, pack)
     cell = pack.cell
-    resistance = pack.series / pack.parallel * factor * (cell.resistance_0 + cell.resistance_1 + cell.resistance_2)
+    resistance = series_factor(state_of_charge, temperature, pack) * cell.resistance_0
+    resistance += polarisation_factor(state_of_charge, temperature, pack) * (cell.resistance_1 + cell.resistance_2)
+    resistance *= direction_factor(-1.0, cell) * pack.series / pack.parallel
     rest = pack.series * open_circuit_voltage(state_of_charge, cell)
     current, _ = current_for_power(-charger.pack_power, rest, resistance)
     return float(charger.ac_power * charge / -current)

@@ -5,12 +5,13 @@ spring between rotor and wheels. With omega_g the rotor's speed over the gear ra
 
     twist' = omega_g - (omega_l + omega_r) / 2,
     T_s = c deadband(twist, backlash / 2) + d twist',
-    I_rotor i^2 omega_g' = i (T - T_drag) - T_s,
+    I_rotor i^2 omega_g' = i (T - T_drag) - T_s - eta |T_s| sign(omega_g),
     J omega_l' = T_s / 2 - r F_l - brake_l,        the right wheel likewise.
 
-The damper acts inside the backlash, too: oil and seals. Rotor and wheels move on with the torque of the twist that there is, the
-twist with their new speeds (symplectic Euler): such a spring neither gains nor loses energy at any step size, and the
-oscillation keeps its frequency and damping at 1 ms.
+eta is what the meshing gears lose of the torque that they pass on, whichever way. The damper acts inside the backlash, too: oil
+and seals. Rotor and wheels move on with the torque of the twist that there is, the twist with their new speeds (symplectic
+Euler): such a spring neither gains nor loses energy at any step size, and the oscillation keeps its frequency and damping at
+1 ms.
 """
 
 from typing import Any
@@ -21,7 +22,7 @@ from bench.plant.motor import MotorMeasurements, MotorParameters, MotorState
 from bench.plant.numeric import parameter
 from bench.plant.ride import SuspensionParameters
 from firmware_model.kernel import flag, kernel, real, record
-from firmware_model.kernel.math import deadband, flush
+from firmware_model.kernel.math import clamp, deadband, flush
 
 
 @record
@@ -34,6 +35,8 @@ class AxleParameters:
         "1", "cornering stiffness of the axle over that of its tyres: suspension, steering, roll steer; not camber", 0.2, 2.0
     )
     gear_ratio = parameter("1", "motor speed over mean wheel speed", 0.5, 30.0)
+    gear_loss = parameter("1", "share of the torque they pass on that the gears lose", 0.0, 0.2)
+    drag_in_road_load = flag("the car's coast-down was measured with the drag of this motor's magnets in it")
     shaft_stiffness = parameter("Nm/rad", "torque of both half shafts over their twist, gears and mounts included", 100.0, 1e6)
     shaft_damping = parameter("Nm s/rad", "torque of both half shafts over the rate of their twist", 0.0, 1e3)
     backlash = parameter("rad", "free play between motor and wheels, seen at the wheels", 0.0, 0.2)
@@ -119,7 +122,7 @@ def step(dt: float, demands: Any, coolant: float, axle: Any, rubber: Any, state:
     torque = shaft_torque(axle, state)
     turn_wheel(dt, 0.5 * torque, axle, rubber, state.left, measured.left)
     turn_wheel(dt, 0.5 * torque, axle, rubber, state.right, measured.right)
-    turn_rotor(dt, torque, axle, state)
+    turn_rotor(dt, torque, demands.connected, axle, state)
     motor.account(dt, demands.connected, state.motor.speed, coolant, axle.motor, state.motor, measured.motor)
     measured.axle_torque = axle.gear_ratio * state.motor.torque
     measured.half_shaft_torque = torque
@@ -136,6 +139,13 @@ def shaft_torque(axle: Any, state: Any) -> float:
 
 
 @kernel
+def drag_in_road_load(axle: Any, radius: float) -> float:
+    """Force over speed [N s/m] of magnets that the road load contains, on wheels of a ``radius`` [m]."""
+    ratio = axle.gear_ratio / radius
+    return axle.drag_in_road_load * motor.magnet_drag(axle.motor) * ratio * ratio
+
+
+@kernel
 def turn_wheel(dt: float, torque: float, axle: Any, rubber: Any, wheel: Any, measured: Any) -> None:
     """Turn one wheel for ``dt`` [s] under the ``torque`` [Nm] of its half shaft, its tyre and its brake.
 
@@ -149,12 +159,14 @@ def turn_wheel(dt: float, torque: float, axle: Any, rubber: Any, wheel: Any, mea
 
 
 @kernel
-def turn_rotor(dt: float, torque: float, axle: Any, state: Any) -> None:
+def turn_rotor(dt: float, torque: float, connected: int, axle: Any, state: Any) -> None:
     """Turn the rotor for ``dt`` [s] under its motor against the half shafts' ``torque`` [Nm]; then twist them."""
     mean = 0.5 * (state.left.speed + state.right.speed)
     if axle.motor.rotor_inertia == 0.0:
         state.motor.speed = axle.gear_ratio * mean
         return
-    accelerating = state.motor.torque - motor.drag(state.motor.speed, axle.motor) - torque / axle.gear_ratio
+    meshing = axle.gear_loss * abs(torque) * clamp(state.motor.speed / motor.DRAG_FADE_SPEED, -1.0, 1.0)
+    accelerating = state.motor.torque - motor.drag(state.motor.speed, connected, axle.motor)
+    accelerating -= (torque + meshing) / axle.gear_ratio
     state.motor.speed = flush(state.motor.speed + dt * accelerating / axle.motor.rotor_inertia)
     state.twist = flush(state.twist + dt * (state.motor.speed / axle.gear_ratio - mean))

@@ -146,14 +146,17 @@ def road_load(speed: float, body: Any) -> float:
 
 
 @kernel
-def blow(wind_x: float, wind_y: float, body: Any, state: Any, motion: Any) -> None:
-    """Note road load and side force in a wind of those speeds [m/s] in the world's axes."""
+def blow(wind_x: float, wind_y: float, motor_drag: float, body: Any, state: Any, motion: Any) -> None:
+    """Note road load and side force in a wind of those speeds [m/s] in the world's axes.
+
+    Without the ``motor_drag`` [N s/m] that the coast-down contains: the motors know it themselves.
+    """
     cos_psi, sin_psi = cos(state.yaw), sin(state.yaw)
     v_x, v_y = state.longitudinal_speed, state.lateral_speed
     u_x, u_y = v_x - (cos_psi * wind_x + sin_psi * wind_y), v_y - (cos_psi * wind_y - sin_psi * wind_x)
     through_air, over_ground = sqrt(u_x * u_x + u_y * u_y), sqrt(v_x * v_x + v_y * v_y)
     added = HALF_AIR_DENSITY * body.drag_area * (through_air * u_x - over_ground * v_x)
-    motion.road_load = road_load(v_x, body) + added
+    motion.road_load = road_load(v_x, body) - motor_drag * v_x + added
     motion.wind_side_force = -HALF_AIR_DENSITY * body.side_force_area * through_air * u_y
 
 

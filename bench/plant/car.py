@@ -149,7 +149,9 @@ def step(dt: float, demands: Any, road: Any, state: Any, parameters: Any, measur
     touch(road.friction, measurements)
     axle.step(dt, demands.front, air, front, parameters.tyre, state.front, measurements.front)
     axle.step(dt, demands.rear, air, rear, parameters.tyre, state.rear, measurements.rear)
-    body.blow(road.wind_x, road.wind_y, base, state.body, measurements.body)
+    radius = parameters.tyre.radius
+    motor_drag = axle.drag_in_road_load(front, radius) + axle.drag_in_road_load(rear, radius)
+    body.blow(road.wind_x, road.wind_y, motor_drag, base, state.body, measurements.body)
     body.push(directions, road.grade, front.track, rear.track, base, measurements)
     body.move(dt, state.body, measurements.body)
     body.report(state.body, measurements.body)

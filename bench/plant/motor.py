@@ -162,9 +162,19 @@ def losses(
 
 
 @kernel
-def drag(speed: float, motor: Any) -> float:
-    """Mechanical drag [Nm] against ``speed`` [rad/s], fading to zero at standstill."""
-    return motor.drag_torque * clamp(speed / DRAG_FADE_SPEED, -1.0, 1.0)
+def magnet_drag(motor: Any) -> float:
+    """Drag over speed [Nm s/rad] of a rotor of magnets that no inverter feeds: iron and windage; a wound one has none."""
+    return 0.0 if motor.excited else motor.loss_speed
+
+
+@kernel
+def drag(speed: float, connected: int, motor: Any) -> float:
+    """Mechanical drag [Nm] against ``speed`` [rad/s]: seals, fading to zero at standstill, and magnets.
+
+    An inverter that switches makes up for the drag of magnets: the torque that it delivers is that of the shaft.
+    """
+    seals = motor.drag_torque * clamp(speed / DRAG_FADE_SPEED, -1.0, 1.0)
+    return seals if connected else seals + magnet_drag(motor) * speed
 
 
 @kernel

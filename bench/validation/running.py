@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.validation import powertrain, straight
+from bench.validation import energy, packs, powertrain, straight
 from bench.validation.check import Check, Lab, Measure, MissingError, Plot, Subject
 from bench.validation.finding import Finding, Published, judged, not_run
 from bench.vehicles import load_vehicle
 from hil.errors import UsageError
 
 PUBLISHED = Path(__file__).with_name("published.toml")
-MEASURES: Mapping[str, Measure] = {**straight.MEASURES, **powertrain.MEASURES}
+MEASURES: Mapping[str, Measure] = {**straight.MEASURES, **powertrain.MEASURES, **packs.MEASURES, **energy.MEASURES}
 
 
 @dataclass(frozen=True)

@@ -64,12 +64,12 @@ def test_steering_wheel_turns_no_faster_than_the_rack_follows():
     assert rig.measured.body.steering_wheel_angle[0] == pytest.approx(-1.0)
 
 
-def blown(wind_x, wind_y, yaw=0.0, speed=25.0, lateral=0.0):
+def blown(wind_x, wind_y, yaw=0.0, speed=25.0, lateral=0.0, motor_drag=0.0):
     """Road load and side force [N] of a car in a wind."""
     rig = Rig(speed=speed)
     state, motion = rig.state.body[0], rig.measured.body[0]
     state.yaw, state.lateral_speed = yaw, lateral
-    body.blow(wind_x, wind_y, rig.parameters.body[0], state, motion)
+    body.blow(wind_x, wind_y, motor_drag, rig.parameters.body[0], state, motion)
     return float(motion.road_load), float(motion.wind_side_force)
 
 
@@ -78,6 +78,11 @@ def test_still_air_leaves_the_coast_down_exactly_as_it_was_measured():
     for speed in (-10.0, 0.0, 0.3, 25.0, 44.0):
         assert blown(0.0, 0.0, yaw=1.0, speed=speed) == (body.road_load(speed, parameters), 0.0)
     assert blown(0.0, 0.0, speed=20.0, lateral=3.0)[0] == body.road_load(20.0, parameters)
+
+
+def test_drag_of_motors_that_the_coast_down_contains_is_left_to_them():
+    for speed in (-10.0, 25.0):
+        assert blown(0.0, 0.0, speed=speed, motor_drag=3.0)[0] == blown(0.0, 0.0, speed=speed)[0] - 3.0 * speed
 
 
 def test_headwind_adds_the_drag_of_the_speed_through_the_air():

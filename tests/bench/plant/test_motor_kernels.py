@@ -172,7 +172,14 @@ def test_hottest_lump_takes_the_torque_away_either_way(ariya, lump):
             assert state.torque == pytest.approx(direction * share * 300.0, abs=1e-6)
 
 
-def test_drag_opposes_the_rotation_and_fades():
+@pytest.mark.parametrize("connected", [0, 1])
+def test_drag_opposes_the_rotation_and_fades(connected):
     parameters = Rig("leaf_twin_motor").parameters.rear.motor[0]
-    assert motor.drag(300.0, parameters) == -motor.drag(-300.0, parameters) == parameters.drag_torque > 0.0
-    assert motor.drag(0.0, parameters) == 0.0
+    assert motor.drag(300.0, connected, parameters) == -motor.drag(-300.0, connected, parameters) > 0.0
+    assert motor.drag(0.0, connected, parameters) == 0.0
+
+
+def test_magnets_drag_while_no_inverter_makes_up_for_their_loss_and_a_wound_rotor_does_not():
+    magnets, wound = (Rig(name).parameters.front.motor[0] for name in ("leaf_plus", "ariya_87_fwd"))
+    assert motor.drag(300.0, 0, magnets) * 300.0 == pytest.approx(magnets.loss_speed * 300.0**2)
+    assert motor.drag(300.0, 1, magnets) == motor.drag(300.0, 1, wound) == motor.drag(300.0, 0, wound) == 0.0
