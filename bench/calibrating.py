@@ -9,13 +9,11 @@ from typing import Any, cast
 import numpy as np
 
 from bench.plant import motor
-from bench.plant.car import understeer_gradient
+from bench.plant.car import axle_stiffnesses, understeer_gradient
 from bench.plant.ride import sprung_masses
-from bench.plant.tyre import cornering_stiffness
 from bench.vehicles import Vehicle
 from firmware_model.calibration import Axle, Calibration
 from firmware_model.kernel import Record, new
-from firmware_model.kernel.math import GRAVITY
 
 AXLE_DEFAULTS = cast(Record, Axle)
 # Of the highest current, what the pack's busbars, fuse and contactors carry for ever: assumption, 480 of 800 A in a LEAF e+.
@@ -45,9 +43,7 @@ def calibration_of(vehicle: Vehicle) -> Any:
         controller.vehicle[ours] = car.body[its]
     controller.vehicle.front_track = car.front.track
     controller.vehicle.rear_track = car.rear.track
-    front_load, rear_load = axle_loads(car)
-    controller.vehicle.front_cornering_stiffness = axle_stiffness(car.front, front_load, car.tyre)
-    controller.vehicle.rear_cornering_stiffness = axle_stiffness(car.rear, rear_load, car.tyre)
+    controller.vehicle.front_cornering_stiffness, controller.vehicle.rear_cornering_stiffness = axle_stiffnesses(car)
     controller.vehicle.slip_stiffness = car.tyre.slip_stiffness
     controller.yaw_control.understeer_gradient = understeer_gradient(car)
     controller.driver_demand.speed_max = car.control.top_speed
@@ -58,18 +54,6 @@ def calibration_of(vehicle: Vehicle) -> Any:
     _put_ride(controller.ride_control, car)
     _put_pack(controller, car.battery)
     return calibration
-
-
-def axle_loads(car: Any) -> tuple[float, float]:
-    """Static load of front and rear axle [N]."""
-    weight = car.body.mass * GRAVITY
-    rear = weight * car.body.front_axle_distance / car.body.wheelbase
-    return float(weight - rear), float(rear)
-
-
-def axle_stiffness(axle: Any, load: float, tyre: Any) -> float:
-    """Cornering stiffness [N/rad] of an axle with that ``load`` [N], suspension and steering included."""
-    return float(2.0 * axle.cornering_compliance * cornering_stiffness(0.5 * load, tyre))
 
 
 def _put_axle(controller: Any, axle: Any, tyre: Any) -> None:
