@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.commands.console import output, progress
+from bench.plant.car import step as step_car
 from bench.rows import Row, as_json, bounded, failed, print_table
 from firmware_model.controller import RASTER_1MS, RASTER_10MS, TICKS_OF_100MS, step
 from firmware_model.kernel import kernel
@@ -33,8 +34,9 @@ REFERENCE_LOOPS = 3_000
 LOOP_SECONDS = 20.0
 SINGLE_STEPS = 1_000
 CONTROLLER_STEPS = 20_000
+PLANT_STEPS = 1_000  # so few that a car in a curve is still in it at their end
 LANE_CHANGE_BEGIN = 13.0  # [s] from power-on: READY and the run-up are over
-MOMENTS, MOMENT = 25, 0.2  # of the double lane change at which the controller is timed, and [s] between two of them
+MOMENTS, MOMENT = 25, 0.2  # of the double lane change at which controller and car are timed, and [s] between two of them
 PLAIN_STEPS = 200
 # Eight signals of mixed width, order, sign and scale: the frame on which codecs are commonly compared.
 EIGHT_SIGNALS = """VERSION ""
@@ -69,8 +71,8 @@ def run(out: Path | None, json: bool) -> int:
     from rich.progress import Progress
 
     with Progress(console=progress(), transient=True) as bar:
-        task = bar.add_task("measuring", total=4)
-        for part in (codec_rows, loop_rows, controller_rows, stepping_rows):
+        task = bar.add_task("measuring", total=5)
+        for part in (codec_rows, loop_rows, controller_rows, plant_rows, stepping_rows):
             rows += part()
             bar.advance(task)
     print(as_json(title, rows)) if json else print_table(output(), title, rows)
@@ -263,6 +265,30 @@ def controller_rows() -> list[Row]:
         bounded("controller: step with every task due", 1e6 * statistics.median(worst), "µs", maximum=3.0),
         Row("controller: the slowest of these moments", 1e6 * max(worst), "µs"),
     ]
+
+
+@kernel
+def step_car_many(steps: int, demands: Any, road: Any, state: Any, parameters: Any, measurements: Any) -> None:
+    """``steps`` steps of 1 ms of the car without its control units, with demands that stand still."""
+    for _ in range(steps):
+        step_car(1e-3, demands, road, state, parameters, measurements)
+
+
+def plant_rows() -> list[Row]:
+    """The car alone at the same moments: it goes on from each with what is demanded there."""
+    bench = lockstep_of("double_lane_change")
+    bench.advance(LANE_CHANGE_BEGIN)
+    node = bench.nodes[1]
+    means: list[float] = []
+    for _ in range(MOMENTS):
+        bench.advance(MOMENT)
+        state, measurements, parameters = (array.copy() for array in (node.state, node.measurements, node.parameters))
+        car = state[0]
+        arguments = (car.demands, car.road, car.plant, parameters[0].plant, measurements[0].plant)
+        step_car_many(1, *arguments)  # compiled
+        means.append(timed(partial(step_car_many, PLANT_STEPS, *arguments), PLANT_STEPS))
+    note = "body, tyres, driveline, motors, battery, brakes; at the same moments"
+    return [bounded("plant: mean step of 1 ms", 1e6 * statistics.median(means), "µs", maximum=0.8, note=note)]
 
 
 def measure_second(bench: "Lockstep") -> float:
