@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.validation import energy, handling, packs, powertrain, straight
+from bench.validation import energy, handling, packs, powertrain, software, straight
 from bench.validation.check import Check, Lab, Measure, MissingError, Plot, Subject
 from bench.validation.finding import Finding, Published, judged, not_run
 from bench.vehicles import load_vehicle
 from hil.errors import UsageError
 
 PUBLISHED = Path(__file__).with_name("published.toml")
-MODULES = (straight, powertrain, packs, energy, handling)
+MODULES = (straight, powertrain, packs, energy, handling, software)
 MEASURES: Mapping[str, Measure] = {name: measure for module in MODULES for name, measure in module.MEASURES.items()}
 
 

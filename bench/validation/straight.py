@@ -160,11 +160,12 @@ LAUNCH = Check(
 TOP_SPEED = Check("top-speed", "Top speed", speed_up, speeds("Top speed", "Full pedal until the car no longer accelerates."))
 HOT = Check(
     "repeated-launches", "Launches until the motor is hot", wear_out,
-    speeds("Launch after launch", f"{THROTTLE:g} s of full pedal, a hard stop, {PAUSE:g} s of pause: what thermal protection leaves."),
+    speeds("Launch after launch", f"{THROTTLE:g} s of full pedal, a hard stop, {PAUSE:g} s of pause: what heat leaves."),
 )  # fmt: skip
 
 MEASURES = {
     "time_to_60_mph": Measure("0 to 60 mph after 1 ft", "s", LAUNCH, seconds_to(SIXTY, FOOT)),
+    "time_to_60_mph_from_rest": Measure("0 to 60 mph", "s", LAUNCH, seconds_to(SIXTY)),
     "time_to_100_kmh": Measure("0 to 100 km/h", "s", LAUNCH, seconds_to(HUNDRED)),
     "quarter_mile_time": Measure("quarter mile after 1 ft", "s", LAUNCH, seconds_over(QUARTER, FOOT)),
     "quarter_mile_speed": Measure("speed after a quarter mile", "km/h", LAUNCH, speed_after(QUARTER)),

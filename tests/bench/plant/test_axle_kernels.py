@@ -37,7 +37,7 @@ def turn(rig, dt=1e-3, steps=1):
         torque = axle.shaft_torque(front, state)
         axle.turn_wheel(dt, 0.5 * torque, front, rubber, state.left, measured.left)
         axle.turn_wheel(dt, 0.5 * torque, front, rubber, state.right, measured.right)
-        axle.turn_rotor(dt, torque, front, state)
+        axle.turn_rotor(dt, torque, 1, front, state)
         twists.append(float(state.twist))
     return np.array(twists)
 

@@ -134,7 +134,7 @@ def test_body_without_width_moves_as_their_single_track_car_far_beyond_the_linea
             # Their slip is the angle, ours its tangent: the same curve, read at their place.
             rho = -tyre.cornering_stiffness(load, rubber) * math.atan2(wheel.hub_speed_across, wheel.hub_speed_along) / limit
             wheel.lateral_force = limit * tyre.secant(abs(rho)) * rho
-    body.blow(0.0, 0.0, base, state.body, measured.body)
+    body.blow(0.0, 0.0, 0.0, base, state.body, measured.body)
     body.push(directions, 0.0, 0.0, 0.0, base, measured)
 
     rolling = [v_x * math.cos(delta) + (v_y + there.a * yaw_rate) * math.sin(delta), v_x]  # wheels without longitudinal slip
