@@ -6,11 +6,11 @@ It permits the main contactors, or asks for them to be opened; it cannot open th
 import math
 
 from bench.nodes.reception import ListenerState, forget, frozen_counters, is_absent, listen, wrong_checks
+from bench.plant.battery import LimitReason
 from firmware_model.kernel import flag, integer, kernel, real, record
 from firmware_model.signals import Failsafe, HighVoltage
 
 NORMAL, IMMEDIATE_LIMIT = 1, 3  # discharge power status of 0x1DB
-NOT_LIMITED, CAPACITY, MALFUNCTION, HOT, COLD = range(5)  # limit reason of 0x5BC
 CUT_RELAY = 3  # of 0x1DB: any value but 0 is a request
 
 
@@ -28,8 +28,6 @@ class BatteryControllerParameters:
     # A 62 kWh LEAF: turtle at about 1.0 kWh, shutdown at about 0.7 kWh.
     turtle_energy = real("J", "remaining energy below which the car is to creep home", default=3.6e6, minimum=0.0, maximum=1e9)
     empty_energy = real("J", "remaining energy below which the car is to stop", default=2.52e6, minimum=0.0, maximum=1e9)
-    hot = real("degC", "temperature above which a lower limit has that reason", default=50.0)
-    cold = real("degC", "temperature below which a lower limit has that reason", default=0.0)
     usable_power = real("W", "discharge limit below which power counts as limited", default=1e5, minimum=0.0)
     # Both as the inverter's: trouble codes "no CAN for 2 s" are in its list, too.
     frame_timeout = real("s", "silence of a frame after which it is missed", default=2.0, minimum=0.02, maximum=10.0)
@@ -122,17 +120,13 @@ def describe(plant, report):
 
 @kernel
 def limit(plant, state, parameters, report):
-    """Whether power is limited, and why."""
+    """Whether power is limited, and why: the reasons of the pack's own limits have the numbers of the LEAF's field."""
     limited = plant.discharge_limit < parameters.usable_power
     report.power_status = IMMEDIATE_LIMIT if limited else NORMAL
     if state.malfunction:
-        report.limit_reason = MALFUNCTION
-    elif not limited:
-        report.limit_reason = NOT_LIMITED
-    elif plant.temperature_highest > parameters.hot:
-        report.limit_reason = HOT
+        report.limit_reason = LimitReason.FAULT
     else:
-        report.limit_reason = COLD if plant.temperature_lowest < parameters.cold else CAPACITY
+        report.limit_reason = plant.limit_reason if limited else LimitReason.NONE
 
 
 @kernel

@@ -201,12 +201,12 @@ def test_torque_that_is_asked_for_drives_the_car_and_every_sensor_says_so() -> N
 
 
 def test_a_limited_pack_says_why() -> None:
-    for temperature, reason in ((58.0, 3), (-25.0, 4), (25.0, 1)):
+    for charge, temperature, reason, failsafe in ((0.5, 58.0, 3, 0), (0.5, -25.0, 4, 0), (0.01, 25.0, 1, 5)):
         car = Car(stimulus(ACCELERATOR=0.0, STEERING=0.0))
-        place(0.0, 0.01, temperature, car.state.plant, car.parameters.plant)
+        place(0.0, charge, temperature, car.state.plant, car.parameters.plant)
         car.parameters.battery_controller.usable_power = 200e3
         car.make_ready()
         car.run(0.3)
         assert car.sensors.battery.limit_reason == reason
         assert car.sensors.battery.power_status == 3
-        assert car.sensors.battery.failsafe_status == 5  # warning, and empty
+        assert car.sensors.battery.failsafe_status == failsafe  # 5: warning, and empty

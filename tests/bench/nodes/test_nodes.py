@@ -363,8 +363,8 @@ def test_a_lower_limit_has_a_reason_and_is_an_immediate_one() -> None:
     unit.run(DT)
     assert (unit.report.power_status, unit.report.limit_reason) == (1, 0)
     battery.discharge_limit = 50e3
-    for highest, lowest, reason in ((25.0, 20.0, 1), (56.0, 50.0, 3), (-5.0, -10.0, 4)):
-        battery.temperature_highest, battery.temperature_lowest = highest, lowest
+    for reason in (1, 3, 4):
+        battery.limit_reason = reason
         unit.run(DT)
         assert (unit.report.power_status, unit.report.limit_reason) == (3, reason)
 
