@@ -14,7 +14,7 @@ from plant_rig import Rig
 
 from bench.plant import body, driver, tyre
 
-reason = "commonroad-vehicle-models is not installed: pip install commonroad-vehicle-models"
+reason = "commonroad-vehicle-models is not installed: pip install 'e4orce-hil[validation]'"
 pytest.importorskip("vehiclemodels", reason=reason)
 
 from vehiclemodels.init_mb import init_mb  # noqa: E402
