@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from bench.commands.console import output, progress
 from bench.comparison.track import Track
 from bench.live_view import CompileProgress
-from bench.rows import WIDE, as_json, failed, format_value
+from bench.rows import WIDE, as_json, failed
 from bench.validation.check import Lab
-from bench.validation.finding import LEVELS, Finding, Published
+from bench.validation.finding import LEVELS, Published
 from bench.validation.running import Validation, choose, jobs, validate
 from bench.vehicles import load_vehicle
 from hil.errors import UsageError
 
+COLOURS = {True: "green", False: "bold red", None: "dim"}
 TITLE = "The virtual cars beside the real ones"
 
 
@@ -81,7 +81,8 @@ def _print(validation: Validation) -> None:
     table.add_column("", no_wrap=True)
     last = 0
     for finding in validation.findings:
-        table.add_row("" if finding.row == last else str(finding.row), *map(escape, cells(finding)), verdict(finding))
+        verdict = f"[{COLOURS[finding.passed]}]{finding.verdict}[/]"
+        table.add_row("" if finding.row == last else str(finding.row), *map(escape, finding.cells), verdict)
         last = finding.row
     console.print(table)
     for finding in validation.findings:
@@ -89,17 +90,3 @@ def _print(validation: Validation) -> None:
             console.print(f"[dim]{finding.row} {escape(finding.name)}: {escape(finding.note)}[/]")
     console.print(f"[bold]{summary(validation)}[/]")
     console.print(f"[dim]{'; '.join(f'{level}: {words}' for level, words in LEVELS.items())}[/]")
-
-
-def cells(finding: Finding) -> list[str]:
-    """What the table says of a figure between its row and its verdict."""
-    wanted = f"≤ {format_value(finding.published)}" if finding.target.startswith("≤") else format_value(finding.published)
-    difference = "–" if finding.difference is None else f"{finding.difference:+.3g}"
-    tolerance = "" if finding.target.startswith("≤") else f"± {format_value(finding.tolerance)}"
-    unit = "" if finding.unit == "1" else finding.unit
-    return [finding.name, wanted, format_value(finding.value), difference, tolerance, unit, finding.level]
-
-
-def verdict(finding: Finding) -> Any:
-    """Pass, fail, or not run."""
-    return {True: "[green]pass[/]", False: "[bold red]FAIL[/]", None: "[dim]not run[/]"}[finding.passed]

@@ -21,10 +21,11 @@ Cell = str | float | None
 
 @dataclass(frozen=True)
 class Table:
-    """A plain table: headings, and as many cells a line. Numbers stand to the right."""
+    """A plain table: headings, and as many cells a line. Numbers stand to the right. ``failed`` lines stand out."""
 
     headings: tuple[str, ...]
     lines: tuple[tuple[Cell, ...], ...]
+    failed: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -138,10 +139,13 @@ def _figure(figure: Any) -> str:
 def _table(table: Table) -> str:
     numbers = [not isinstance(cell, str) for cell in table.lines[0]] if table.lines else [False] * len(table.headings)
     head = "".join(_cell("th", heading, number) for heading, number in zip(table.headings, numbers, strict=True))
-    body = "".join(
-        f"<tr>{''.join(_cell('td', format_value(cell), not isinstance(cell, str)) for cell in line)}</tr>" for line in table.lines
-    )
+    body = "".join(_line(line, number in table.failed) for number, line in enumerate(table.lines))
     return f'<table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _line(line: tuple[Cell, ...], failed: bool) -> str:
+    cells = "".join(_cell("td", format_value(cell), not isinstance(cell, str)) for cell in line)
+    return f'<tr class="fail">{cells}</tr>' if failed else f"<tr>{cells}</tr>"
 
 
 def _cell(tag: str, text: str, is_number: bool) -> str:

@@ -29,20 +29,11 @@ def write_validation_report(target: Path, title: str, subtitle: str, validation:
 def table(findings: Sequence[Finding]) -> Section:
     """All figures."""
     headings = ("row", "figure", "published", "simulated", "difference", "tolerance", "unit", "level", "", "note")
-    lines = tuple(
-        (
-            str(finding.row), finding.name, format_value(finding.published), format_value(finding.value),
-            "–" if finding.difference is None else f"{finding.difference:+.3g}",
-            "at most" if finding.target.startswith("≤") else f"± {format_value(finding.tolerance)}",
-            "" if finding.unit == "1" else finding.unit, finding.level,
-            {True: "pass", False: "FAIL", None: "not run"}[finding.passed], finding.note,
-        )
-        for finding in findings
-    )  # fmt: skip
+    lines = tuple((str(finding.row), *finding.cells, finding.verdict, finding.note) for finding in findings)
     levels = "; ".join(f"{level}: {words}" for level, words in LEVELS.items())
-    return Section(
-        "All figures", f"None is left out because it fails. Levels of evidence: {levels}.", table=Table(headings, lines)
-    )
+    failed = frozenset(number for number, finding in enumerate(findings) if finding.passed is False)
+    text = f"None is left out because it fails. Levels of evidence: {levels}."
+    return Section("All figures", text, table=Table(headings, lines, failed))
 
 
 def overview(findings: Sequence[Finding]) -> Section:
@@ -76,7 +67,8 @@ def section(plot: Plot) -> Section:
     figure: Any = import_extra("plotly.graph_objects").Figure()
     for number, curve in enumerate(plot.curves):
         kept = thin(curve.y, MOST_POINTS)
-        line = {"color": PALETTE[number % len(PALETTE)], "width": 1.8, "dash": "dot" if curve.measured else "solid"}
+        dash = "dot" if curve.measured else "solid" if number < len(PALETTE) else "dash"
+        line = {"color": PALETTE[number % len(PALETTE)], "width": 1.8, "dash": dash}
         figure.add_scatter(x=curve.x[kept], y=curve.y[kept], name=curve.name, mode="lines", line=line)
     figure.update_layout(
         height=HEIGHT, margin={**MARGIN, "t": 40 + 8 * len(plot.curves)}, legend=LEGEND, hovermode="x unified",

@@ -3,13 +3,14 @@
 import math
 from dataclasses import dataclass
 
-from bench.rows import Row, format_value
+from bench.rows import SMALLEST, Row, format_value
 
 LEVELS = {
     "A": "measured by an instrument or a regulator",
     "B": "told by the maker or the press",
     "C": "derived",
 }
+USUAL_CHARGE = 0.93  # [1] as in the recorded full-throttle drives of a LEAF e+
 ROUNDING = 1.0 + 1e-9  # a difference that equals its tolerance passes
 
 
@@ -24,7 +25,7 @@ class Published:
     tolerance: float
     level: str
     source: str
-    charge: float = 0.93  # [1] as in the recorded full-throttle drives of a LEAF e+
+    charge: float = USUAL_CHARGE
     most: bool = False
 
 
@@ -39,6 +40,27 @@ class Finding(Row):
     tolerance: float = math.nan
     level: str = ""
     source: str = ""
+    most: bool = False
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """What a table says of it: figure, published, simulated, difference, tolerance, unit, level."""
+        published = f"≤ {format_value(self.published)}" if self.most else format_value(self.published)
+        tolerance = "" if self.most else f"± {format_value(self.tolerance)}"
+        unit = "" if self.unit == "1" else self.unit
+        return (self.name, published, format_value(self.value), signed(self.difference), tolerance, unit, self.level)
+
+    @property
+    def verdict(self) -> str:
+        """In a word."""
+        return {True: "pass", False: "FAIL", None: "not run"}[self.passed]
+
+
+def signed(difference: float | None) -> str:
+    """A difference as people read it."""
+    if difference is None:
+        return "–"
+    return "0" if abs(difference) < SMALLEST else f"{difference:+.3g}"
 
 
 def judged(target: Published, label: str, unit: str, simulated: float, note: str) -> Finding:
@@ -60,8 +82,9 @@ def _finding(
 ) -> Finding:
     wanted = format_value(target.value)
     wanted = f"≤ {wanted}" if target.most else f"{wanted} ± {format_value(target.tolerance)}"
+    charge = "" if target.charge == USUAL_CHARGE else f", {100.0 * target.charge:g} % charge"
     return Finding(
-        f"{target.vehicle}: {label}", value, unit, wanted, passed, note,
+        f"{target.vehicle}: {label}{charge}", value, unit, wanted, passed, note,
         row=target.row, vehicle=target.vehicle, published=target.value, difference=difference, tolerance=target.tolerance,
-        level=target.level, source=target.source,
+        level=target.level, source=target.source, most=target.most,
     )  # fmt: skip

@@ -51,4 +51,6 @@ def derivatives(speed: float, yaw_rate: float, sideslip: float, steer: float, kn
 
 
 SINGLE_TRACK = Check("single-track", "Single-track model beside commonroad-vehicle-models", largest_deviation)
-MEASURES = {"single_track_derivatives": Measure("single-track model, derivatives", "1", SINGLE_TRACK, lambda result: result)}
+MEASURES = {
+    "single_track_derivatives": Measure("single-track model, derivatives", "1e-9", SINGLE_TRACK, lambda result: 1e9 * result)
+}
