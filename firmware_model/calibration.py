@@ -483,10 +483,11 @@ class PackEstimate:
     cell_voltage_plausible = value("V", 1.5, 0.5, 4.0, "cell voltage below which nothing is learnt from the pack")
     health_min = value("1", 0.3, 0.05, 1.0, "lowest believable state of health")
     # The LEAF's field has steps of 5.2 mV a cell; while the voltage hardly moves, its rounding does not average out.
-    voltage_deviation = value("V", 5e-3, 1e-4, 0.1, "standard deviation of the measured mean cell voltage")
+    voltage_deviation = value("V", 3.5e-3, 1e-4, 0.1, "standard deviation of the measured mean cell voltage")
     innovation_max = value("V", 0.1, 1e-3, 1.0, "surprise of the cell voltage beyond which no more is believed")
     charge_deviation = value("1", 0.005, 1e-4, 1.0, "standard deviation of the reported state of charge, with which it starts")
-    polarisation_deviation = value("V", 0.005, 1e-4, 0.5, "standard deviation of the polarisation voltages at the start")
+    # A car has stood for minutes at least before its battery wakes.
+    polarisation_deviation = value("V", 0.002, 1e-4, 0.5, "standard deviation of the polarisation voltages at the start")
     growth_deviation = value("1", 0.5, 0.01, 5.0, "standard deviation of the resistance factors before anything is learnt")
     # Age, cold and charge act on all resistances of a cell much alike.
     growth_correlation = value("1", 0.9, 0.0, 0.999, "correlation of the two resistance factors before anything is learnt")
