@@ -140,9 +140,9 @@ def shaft_torque(axle: Any, state: Any) -> float:
 
 @kernel
 def drag_in_road_load(axle: Any, radius: float) -> float:
-    """Force over speed [N s/m] of magnets that the road load contains, on wheels of a ``radius`` [m]."""
+    """Force over speed [N s/m] of magnets that the road load contains, on wheels of a ``radius`` [m], through the gears."""
     ratio = axle.gear_ratio / radius
-    return axle.drag_in_road_load * motor.magnet_drag(axle.motor) * ratio * ratio
+    return axle.drag_in_road_load * motor.magnet_drag(axle.motor) * ratio * ratio / (1.0 - axle.gear_loss)
 
 
 @kernel

@@ -29,7 +29,7 @@ SIGNALS = (
     "body.longitudinal_acceleration", "body.longitudinal_specific_force",
     "battery.open_circuit_voltage", "battery.current", "battery.loss_power",
     "ride.front_compression", "ride.rear_compression", "ride.roll_rate",
-    *(f"{axle}.{name}" for axle in AXLES for name in ("motor.speed", "motor.loss_power", "twist")),
+    *(f"{axle}.{name}" for axle in AXLES for name in ("motor.speed", "motor.loss_power", "half_shaft_torque", "twist")),
     *(f"{wheel}.{name}" for wheel in WHEELS for name in ("speed", "slip_loss", "brake_torque")),
 )  # fmt: skip
 
@@ -80,8 +80,13 @@ def moving(at, parameters):
 
 
 def drag(motor, speed):
-    """Power [W] of a motor's drag at its ``speed`` [rad/s]."""
+    """Power [W] of the drag of a motor that its inverter feeds, at its ``speed`` [rad/s]."""
     return motor.drag_torque * np.clip(speed / 10.0, -1.0, 1.0) * speed
+
+
+def meshing(axle, torque, speed):
+    """Power [W] that the gears of an axle lose while they pass the ``torque`` [Nm] of the half shafts on."""
+    return axle.gear_loss * np.abs(torque) * np.clip(speed / 10.0, -1.0, 1.0) * speed / axle.gear_ratio
 
 
 def account(signals, parameters):
@@ -94,6 +99,9 @@ def account(signals, parameters):
         "auxiliaries": np.full(len(speed), AUXILIARIES),
         "motors": later["front.motor.loss_power"] + later["rear.motor.loss_power"],
         "drag": sum(drag(parameters[axle].motor, later[f"{axle}.motor.speed"]) for axle in AXLES),
+        "gears": sum(
+            meshing(parameters[axle], later[f"{axle}.half_shaft_torque"], later[f"{axle}.motor.speed"]) for axle in AXLES
+        ),
         "half shafts": sum(parameters[axle].shaft_damping * (np.diff(signals[f"{axle}.twist"]) / DT) ** 2 for axle in AXLES),
         "tyres": sum(later[f"{wheel}.slip_loss"] for wheel in WHEELS),
         "brakes": sum(later[f"{wheel}.brake_torque"] * np.abs(later[f"{wheel}.speed"]) for wheel in WHEELS),

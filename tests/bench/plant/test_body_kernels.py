@@ -13,6 +13,7 @@ from bench.plant import body, car
 @needs_compiler
 def test_coast_down_returns_the_published_coefficients():
     rig = Rig(speed=40.0)
+    rig.demands.front.connected = 0  # in neutral
     speeds, dt = [], 0.05
     while rig.speed > 2.0:
         rig.run(dt)

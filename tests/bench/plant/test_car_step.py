@@ -17,7 +17,7 @@ LEAF_PLUS_LAUNCH = 1430.0  # [Nm/s] fastest rise of the torque request on CAN
 
 @numba.njit(error_model="numpy")
 def account(steps, dt, demands, road, state, parameters, measured, energy):
-    """Run, and add up source, cells, motors, road, tyres, auxiliaries [J]."""
+    """Run, and add up source, cells, motors, road, tyres, auxiliaries, gears in front [J]."""
     for _ in range(steps):
         car.step(dt, demands, road, state, parameters, measured)
         front, rear = measured.front, measured.rear
@@ -27,6 +27,8 @@ def account(steps, dt, demands, road, state, parameters, measured, energy):
         energy[3] += dt * measured.body.road_load * measured.body.longitudinal_speed
         energy[4] += dt * (front.left.slip_loss + front.right.slip_loss + rear.left.slip_loss + rear.right.slip_loss)
         energy[5] += dt * demands.auxiliary_power
+        meshing = parameters.front.gear_loss * abs(front.half_shaft_torque) / parameters.front.gear_ratio
+        energy[6] += dt * meshing * abs(front.motor.speed)
 
 
 @numba.njit(error_model="numpy")
@@ -90,7 +92,7 @@ def kinetic_energy(rig):
 def test_energy_of_the_pack_is_kinetic_energy_and_losses(torque, steering):
     rig = Rig(speed=20.0 if steering else 0.0)
     rig.demands.front.motor_torque, rig.demands.steering_wheel_angle, rig.demands.auxiliary_power = torque, steering, 600.0
-    before, energy = kinetic_energy(rig), np.zeros(6)
+    before, energy = kinetic_energy(rig), np.zeros(7)
     account(6000, 1e-3, *rig.records, energy)
     gained = kinetic_energy(rig) - before
     assert energy[0] == pytest.approx(energy[1:].sum() + gained, abs=0.01 * max(abs(energy[0]), abs(gained)))
@@ -245,7 +247,7 @@ def test_nothing_is_left_unmeasured():
     rig.demands.auxiliary_power = 900.0
     rig.run(1e-3)
     untouched = {path for path, _ in car.Measurements.fields() if locate(rig.measured, path)[0] == 0.0}
-    assert untouched == {"battery.collapsed", "battery.charged_energy"}
+    assert untouched == {"battery.collapsed", "battery.charged_energy", "battery.limit_reason"}
 
 
 @pytest.mark.parametrize("field", ["front.motor_torque", "rear.left_brake_torque", "steering_wheel_angle", "auxiliary_power"])

@@ -56,6 +56,7 @@ def rig_like(there, speed=0.0):
     rubber.camber_stiffness = 0.0
     for axle in (parameters.front, parameters.rear):
         axle.cornering_compliance = 1.0
+        axle.drag_in_road_load = 0
     return rig
 
 
