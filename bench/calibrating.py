@@ -18,6 +18,7 @@ from firmware_model.kernel import Record, new
 AXLE_DEFAULTS = cast(Record, Axle)
 # Of the highest current, what the pack's busbars, fuse and contactors carry for ever: assumption, 480 of 800 A in a LEAF e+.
 HEAT_SHARE = 0.6
+LEAST_LOSS = 1.0  # [W] of a point of the envelope: a motor without losses has a fit, too
 LOSSES = ("loss_idle", "loss_speed", "loss_torque", "loss_weakening")
 GRID_POINTS = 11  # of torque, from none to the envelope
 
@@ -91,7 +92,7 @@ def loss_coefficients(engine: Any) -> Any:
     points = zip(torque, speed, strict=True)
     loss = np.array([sum(motor.losses(t, omega, engine.envelope_voltage, theta, theta, engine)) for t, omega in points])
     columns = np.stack([np.ones_like(speed), speed**2, torque**2, (torque * speed) ** 2], axis=1)
-    weight = 1.0 / np.sqrt(loss)
+    weight = 1.0 / np.sqrt(np.maximum(loss, LEAST_LOSS))
     scale = columns.max(axis=0)
     used = np.ones(len(LOSSES), dtype=bool)
     while True:

@@ -539,7 +539,7 @@ class PowerBudget:
     """Motor torques that keep the DC power of both axles and the auxiliaries inside the battery's limits."""
 
     # LEAF: the VCM uses 98.7 % of the discharge limit and 97 to 98 % of the charge limit.
-    margin = value("1", 0.005, 0.0, 0.2, "share of the discharge limit that is left free")
+    margin = value("1", 0.007, 0.0, 0.2, "share of the discharge limit that is left free")
     charge_margin = value("1", 0.02, 0.0, 0.2, "share of the charge limit that is left free")
     # The LEAF's limits come in steps of 250 W.
     margin_power = value("W", 250.0, 0.0, 5000.0, "power that is left free in addition: the resolution of the limit in its frame")

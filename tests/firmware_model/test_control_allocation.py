@@ -25,7 +25,7 @@ LEFT, RIGHT = slice(2, 6, 2), slice(3, 6, 2)
 # Restated from the table
 WEIGHT_MOMENT, WEIGHT_FORCE, WEIGHT_BRAKE = 1e6, 1e4, 100.0
 GIVE_UP_SHARE, COMPENSATION = 0.3, 0.15
-AUXILIARY_POWER, MARGIN, CHARGE_MARGIN, MARGIN_POWER = 400.0, 0.005, 0.02, 250.0
+AUXILIARY_POWER, MARGIN, CHARGE_MARGIN, MARGIN_POWER = 400.0, 0.007, 0.02, 250.0
 EXCHANGE = 0.01  # [Nm/N] moment that the weights let go for force: w_X (t/2)^2 / (w_M a_M)
 
 # While nothing is in conflict

@@ -301,7 +301,7 @@ TORQUE_INPUTS = [
     and "_link" not in path
     and path.split(".")[0] in ("pedals", "battery", "wheels")
     and path != "pedals.accelerator_track_2"  # the first track is enough
-    and not path.endswith(("inverter_temperature", "motor_temperature", "temperature_average", "state_of_health", "_energy"))
+    and not path.endswith(("inverter_temperature", "motor_temperature", "temperature_average", "state_of_health", "_energy", "isolation"))
     and "cell_voltage" not in path
 ]
 

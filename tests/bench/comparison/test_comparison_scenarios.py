@@ -7,7 +7,7 @@ import pytest
 
 from bench.comparison.scenarios import HELD, ramp, release, scenario, sine_with_dwell, value_of
 from bench.comparison.sine_with_dwell import amplitudes
-from bench.nodes import stimulus
+from bench.nodes import road, stimulus
 from bench.scenarios import patch
 
 
@@ -66,5 +66,5 @@ def test_scenario_puts_profiles_into_one_table() -> None:
     row = stimulus.find_row(table, 4.0, 0)
     assert stimulus.look_up(table, row, 4.0, stimulus.ACCELERATOR) == 0.0
     assert (table[:, stimulus.FRICTION_RIGHT] == 0.5).all()
-    assert made.road.shape == (1, 6)
+    assert made.road.shape == (1, road.COLUMNS)
     assert math.isnan(HELD)

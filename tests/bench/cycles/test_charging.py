@@ -26,8 +26,10 @@ def test_resistance_of_the_pack_costs_current_squared() -> None:
     charge = 20.0 * HOUR
     energy = wall_energy(charge, 0.5, 25.0, pack, charger)
     cell = pack.cell
-    factor = float(cell.resistance_over_charge[10] * cell.resistance_over_temperature[11] * pack.resistance_growth)
-    resistance = 96 / 3 * factor * float(cell.resistance_0 + cell.resistance_1 + cell.resistance_2)
+    series = float(cell.series_over_charge[10] * cell.series_over_temperature[11] * pack.series_growth)
+    polarisation = float(cell.polarisation_over_charge[10] * cell.polarisation_over_temperature[11] * pack.polarisation_growth)
+    resistance = series * float(cell.resistance_0) + polarisation * float(cell.resistance_1 + cell.resistance_2)
+    resistance *= 96 / 3 * float(cell.resistance_in_charge)
     rest = 96 * float(cell.open_circuit_voltage[10])
     current = (-rest + math.sqrt(rest**2 + 4.0 * resistance * 6000.0)) / (2.0 * resistance)
     assert energy == pytest.approx(charge * (rest + resistance * current), rel=1e-9)

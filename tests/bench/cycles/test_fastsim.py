@@ -27,9 +27,11 @@ def our_car(lossless: bool) -> Vehicle:
     vehicle = load_vehicle("leaf_plus")
     body = vehicle.parameters[0].body
     body.mass = MASS
+    front = vehicle.parameters[0].front
+    front.gear_loss, front.drag_in_road_load = 0.0, 0
     body.road_load_0, body.road_load_1, body.road_load_2 = ROLLING * MASS * GRAVITY, 0.0, 0.5 * AIR_DENSITY * DRAG_AREA
     if lossless:
-        motor = vehicle.parameters[0].front.motor
+        motor = front.motor
         for name in motor.dtype.names:
             if name.startswith("loss_"):
                 motor[name] = 0.0
