@@ -227,7 +227,17 @@ def lay_road(stimulus, patches, body, state, parameters):
     right = look_up(stimulus, row, time, FRICTION_RIGHT)
     under.wind_x = -look_up(stimulus, row, time, HEADWIND)
     under.wind_y = look_up(stimulus, row, time, CROSSWIND)
-    under.grade = road.value_at(patches, body.x, body.y, road.GRADE, look_up(stimulus, row, time, GRADE))
+    under.grade = look_up(stimulus, row, time, GRADE)
+    under.friction[car.FRONT_LEFT] = under.friction[car.REAR_LEFT] = left
+    under.friction[car.FRONT_RIGHT] = under.friction[car.REAR_RIGHT] = right
+    if len(patches) > 0:
+        lay_patches(patches, left, right, body, under, parameters)
+
+
+@kernel
+def lay_patches(patches, left, right, body, under, parameters):
+    """Lay the patches of road over what is ``under`` the car, friction ``left`` and ``right`` [1]."""
+    under.grade = road.value_at(patches, body.x, body.y, road.GRADE, under.grade)
     l_f = parameters.body.front_axle_distance
     l_r = parameters.body.wheelbase - l_f
     half_front, half_rear = 0.5 * parameters.front.track, 0.5 * parameters.rear.track

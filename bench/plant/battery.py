@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.plant.numeric import parameter
 from firmware_model.kernel import choice, flag, integer, kernel, real, record
-from firmware_model.kernel.math import at_position, flush, interpolate
+from firmware_model.kernel.math import at_position, flush, interpolate, segment
 
 CHARGE_POINTS = 21  # state of charge 0, 0.05 ... 1
 CHARGE_INTERVALS = 20.0
@@ -283,16 +283,24 @@ def own_limits(pack: Any, state: Any, measured: Any) -> None:
     measured.charged_energy = state.charged_energy
     coldest, warmest = measured.temperature_lowest, measured.temperature_highest
     by_energy = interpolate(pack.discharge_energy, pack.discharge_over_energy, measured.remaining_energy)
-    cold = interpolate(pack.limit_temperature, pack.discharge_over_temperature, coldest)
-    hot = interpolate(pack.limit_temperature, pack.discharge_over_temperature, warmest)
+    i_cold, u_cold = segment(pack.limit_temperature, coldest)
+    i_hot, u_hot = segment(pack.limit_temperature, warmest)
+    cold = at_segment(pack.discharge_over_temperature, i_cold, u_cold)
+    hot = at_segment(pack.discharge_over_temperature, i_hot, u_hot)
     measured.discharge_limit = pack.discharge_power_rated * by_energy * min(cold, hot)
     measured.limit_reason = strictest(by_energy, LimitReason.ENERGY.value, cold, hot)
     charge = interpolate(pack.charge_state, pack.charge_power, state.state_of_charge)
-    cold = interpolate(pack.limit_temperature, pack.charge_over_temperature, coldest)
-    hot = interpolate(pack.limit_temperature, pack.charge_over_temperature, warmest)
+    cold = at_segment(pack.charge_over_temperature, i_cold, u_cold)
+    hot = at_segment(pack.charge_over_temperature, i_hot, u_hot)
     measured.charge_limit = charge * min(cold, hot)
     most = pack.charge_power[0]
     measured.charge_limit_reason = strictest(charge / most if charge < most else 1.0, LimitReason.FULL.value, cold, hot)
+
+
+@kernel
+def at_segment(values: Any, i: int, share: float) -> float:
+    """Value of a curve, ``share`` [1] of the way from its point ``i`` to the next."""
+    return values[i] + share * (values[i + 1] - values[i])
 
 
 @kernel

@@ -151,9 +151,12 @@ def blow(wind_x: float, wind_y: float, motor_drag: float, body: Any, state: Any,
 
     Without the ``motor_drag`` [N s/m] that the coast-down contains: the motors know it themselves.
     """
-    cos_psi, sin_psi = cos(state.yaw), sin(state.yaw)
     v_x, v_y = state.longitudinal_speed, state.lateral_speed
-    u_x, u_y = v_x - (cos_psi * wind_x + sin_psi * wind_y), v_y - (cos_psi * wind_y - sin_psi * wind_x)
+    u_x, u_y = v_x, v_y
+    if wind_x != 0.0 or wind_y != 0.0:
+        cos_psi, sin_psi = cos(state.yaw), sin(state.yaw)
+        u_x -= cos_psi * wind_x + sin_psi * wind_y
+        u_y -= cos_psi * wind_y - sin_psi * wind_x
     through_air, over_ground = sqrt(u_x * u_x + u_y * u_y), sqrt(v_x * v_x + v_y * v_y)
     added = HALF_AIR_DENSITY * body.drag_area * (through_air * u_x - over_ground * v_x)
     motion.road_load = road_load(v_x, body) - motor_drag * v_x + added
