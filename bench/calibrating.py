@@ -74,7 +74,7 @@ def _put_axle(controller: Any, axle: Any, tyre: Any) -> None:
         controller.motor_power_max = (engine.envelope_torque * speeds).max()
         controller.motor_speed_max = speeds[driving].max()
         for key, loss in zip(LOSSES, loss_coefficients(engine), strict=True):
-            controller[key] = loss
+            controller[key] = max(loss, AXLE_DEFAULTS.field(key).minimum)
         for ours, its in (("motor", engine.winding), ("inverter", engine.inverter)):
             controller[f"{ours}_temperature_start"] = its.temperature_start
             controller[f"{ours}_temperature_end"] = its.temperature_end

@@ -21,7 +21,7 @@ The reaction cannot be calibrated away: the constants below bound every value th
 bound, or one that is not a number, counts as the bound.
 """
 
-from math import isfinite, nan
+from math import inf, isfinite, nan
 from typing import Any
 
 from firmware_model.kernel import kernel
@@ -140,7 +140,8 @@ def _hold_inputs(dt: float, d: float, inputs: Any, state: Any, calibration: Any)
         limit = inputs.battery_wide.discharge_limit
     omega = _slower_motor(d, inputs, calibration)
     # Every comparison is false for NaN.
-    if _is_position(accelerator) and _is_position(brake) and limit >= 0.0 and limit <= POWER_MAX and omega >= 0.0:
+    turns = omega >= 0.0 and omega < inf
+    if _is_position(accelerator) and _is_position(brake) and limit >= 0.0 and limit <= POWER_MAX and turns:
         state.invalid_time = 0.0
         state.accelerator = accelerator
         state.brake = brake

@@ -301,7 +301,9 @@ TORQUE_INPUTS = [
     and "_link" not in path
     and path.split(".")[0] in ("pedals", "battery", "wheels")
     and path != "pedals.accelerator_track_2"  # the first track is enough
-    and not path.endswith(("inverter_temperature", "motor_temperature", "temperature_average", "state_of_health", "_energy", "isolation"))
+    and not path.endswith(
+        ("inverter_temperature", "motor_temperature", "temperature_average", "state_of_health", "_energy", "isolation")
+    )
     and "cell_voltage" not in path
 ]
 
@@ -462,7 +464,7 @@ def test_a_recorded_request_is_held_to_the_battery_s_limit():
     replay.inputs.battery.discharge_limit = 60e3
     torque, _ = replay.ask(250.0)
     assert 0.90 < torque * replay.inputs.front.motor_speed / 60e3 < 0.98
-    assert replay.measurements.power_budget.share_of_limit == pytest.approx(0.990, abs=0.002)
+    assert replay.measurements.power_budget.share_of_limit == pytest.approx(0.988, abs=0.002)
 
 
 def test_nothing_is_invented_beside_a_recorded_request():

@@ -421,10 +421,11 @@ def test_an_invalid_input_is_held_for_a_while_and_then_allows_nothing(path, valu
     assert rig.torques == (0.0, 0.0)
 
 
-def test_motor_speeds_are_held_and_one_of_them_is_enough():
+@pytest.mark.parametrize("value", [nan, inf])
+def test_motor_speeds_are_held_and_one_of_them_is_enough(value):
     rig = MonitorRig(accelerator=0.5)
     before = float(rig.watched.allowed_upper)
-    rig.inputs.front.motor_speed = nan
+    rig.inputs.front.motor_speed = value
     rig.check(50.0, 50.0, 1.0)
     assert rig.watched.allowed_upper == before
     rig.inputs.rear.link.age = 0.06

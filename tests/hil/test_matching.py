@@ -35,7 +35,7 @@ def only(capture, identifiers):
 
 @pytest.mark.parametrize(
     ("name", "network", "matches"),
-    [(FULL_THROTTLE, "leaf_ze0", 13), ("ze0_pump_brake.gvret.csv", "leaf_ze0", 13), (INVERTER_ALONE, "leaf_ze1", 3)],
+    [(FULL_THROTTLE, "leaf_ze0", 13), ("ze0_pump_brake.gvret.csv", "leaf_ze0", 13), (INVERTER_ALONE, "leaf_ze1", 4)],
 )
 def test_the_generation_of_a_real_car_is_detected(shared_data, name, network, matches):
     detection = detect_network(read_capture(shared_data / "captures" / name))
