@@ -127,15 +127,16 @@ def _battery_and_trust(dt: float, inputs: Any, state: Any, measurements: Any, ca
 def _vectoring(dt: float, inputs: Any, outputs: Any, state: Any, measurements: Any, calibration: Any) -> None:
     """10 ms: what the driver wants, how the car moves, and what motors and brakes do about both."""
     qualified, speed, gear = state.inputs, state.vehicle_speed.speed, state.supervisor.gear
+    direction = driver_demand.direction(gear)
+    travel = _travel(direction, speed, calibration.vehicle_speed)
     mu = friction.estimate(dt, qualified, speed, state, calibration)
-    tyre_load.estimate(dt, qualified, state.tyre_load, calibration)
+    by_brakes = wheel_slip.brake_moment(travel, state.wheel_slip, calibration)
+    tyre_load.estimate(dt, qualified, by_brakes, state.tyre_load, calibration)
     beta = sideslip.observe(dt, qualified, speed, mu, state.sideslip, calibration)
 
     f_driver, f_brake = driver_demand.demand(
         dt, qualified, gear, speed, state.driver_demand, measurements.driver_demand, calibration
     )
-    direction = driver_demand.direction(gear)
-    travel = _travel(direction, speed, calibration.vehicle_speed)
     force = _wanted_force(dt, f_driver, f_brake, travel, state, calibration)
     force += _ride(dt, gear, speed, state, measurements.ride_control, calibration)
     moment = yaw_control.yaw_moment(dt, qualified, speed, beta, mu, state.yaw_control, measurements.yaw_control, calibration)

@@ -4,9 +4,10 @@ Static loads, shifted by the accelerations that the sensors read, the lateral sh
 
     F_z,f = m (g l_r - h a_x) / l        dF_z,f = lambda m h a_y / t_f
 
-Lateral force of the axles by the moments about the other axle, m a_y and I_z dr/dt; each wheel's share is that of its load. What
-is left of the friction circle is the longitudinal capacity, sqrt((mu F_z)^2 - F_y^2) (R. Rajamani, Vehicle Dynamics and Control,
-chapters 8 and 13).
+Lateral force of the axles by the moments about the other axle, m a_y and I_z dr/dt less what the brakes turn the car with (an
+axle whose part they have taken over would look like a slippery one); each wheel's share is that of its load. What is left of the
+friction circle is the longitudinal capacity, sqrt((mu F_z)^2 - F_y^2) (R. Rajamani, Vehicle Dynamics and Control, chapters 8 and
+13).
 """
 
 from math import sqrt
@@ -18,8 +19,8 @@ from firmware_model.signals import FRONT_LEFT, FRONT_RIGHT, REAR_LEFT, REAR_RIGH
 
 
 @kernel
-def estimate(dt: float, inputs: Any, state: Any, calibration: Any) -> None:
-    """Loads and lateral forces [N] of all wheels; one step of ``dt`` [s]."""
+def estimate(dt: float, inputs: Any, brake_moment: float, state: Any, calibration: Any) -> None:
+    """Loads and lateral forces [N] of all wheels beside a yaw moment of the brakes [Nm]; one step of ``dt`` [s]."""
     c, vehicle = calibration.tyre_load, calibration.vehicle
     trusted = inputs.motion_trusted
     a_x = inputs.longitudinal_acceleration if trusted else 0.0
@@ -29,7 +30,7 @@ def estimate(dt: float, inputs: Any, state: Any, calibration: Any) -> None:
     rate_before = state.yaw_rate
     state.yaw_rate = lag(rate_before, inputs.yaw_rate if trusted else 0.0, c.yaw_time_constant, dt)
     _share_loads(state, vehicle)
-    _share_lateral_forces((state.yaw_rate - rate_before) / dt, state, vehicle)
+    _share_lateral_forces(vehicle.yaw_inertia * (state.yaw_rate - rate_before) / dt - brake_moment, state, vehicle)
 
 
 @kernel
@@ -66,11 +67,11 @@ def _share_loads(state: Any, vehicle: Any) -> None:
 
 
 @kernel
-def _share_lateral_forces(yaw_acceleration: float, state: Any, vehicle: Any) -> None:
-    """Lateral force of all wheels, by the loads within each axle."""
+def _share_lateral_forces(moment: float, state: Any, vehicle: Any) -> None:
+    """Lateral force of all wheels, whose yaw ``moment`` [Nm] is that, by the loads within each axle."""
     l_f = vehicle.front_axle_to_cg
     l_r = vehicle.wheelbase - l_f
-    force, moment = vehicle.mass * state.lateral_acceleration, vehicle.yaw_inertia * yaw_acceleration
+    force = vehicle.mass * state.lateral_acceleration
     state.front_lateral_force = (force * l_r + moment) / vehicle.wheelbase
     state.rear_lateral_force = (force * l_f - moment) / vehicle.wheelbase
     front, rear = axle_load(state, True), axle_load(state, False)

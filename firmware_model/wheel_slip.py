@@ -253,6 +253,15 @@ def _bound_wheel(dt: float, drive: float, acceleration: float, friction: float, 
 
 
 @kernel
+def brake_moment(travel: float, state: Any, calibration: Any) -> float:
+    """Yaw moment [Nm] of the brakes, as far as they are reckoned to have got, in a car that moves in the direction ``travel``."""
+    vehicle, front, rear = calibration.vehicle, calibration.front, calibration.rear
+    by_front = vehicle.front_track * (state.front.left.torque - state.front.right.torque) / front.wheel_radius
+    by_rear = vehicle.rear_track * (state.rear.left.torque - state.rear.right.torque) / rear.wheel_radius
+    return 0.5 * travel * (by_front + by_rear)
+
+
+@kernel
 def expect_brakes(dt: float, outputs: Any, state: Any, c: Any) -> None:
     """Follow the brakes' response to what they are told (BrakeOutputs) for ``dt`` [s]."""
     state.front.left.torque = lag(state.front.left.torque, outputs.front_left, c.brake_response, dt)

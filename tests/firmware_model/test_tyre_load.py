@@ -25,12 +25,12 @@ class Loaded(Rig):
         self.state.inputs.motion_trusted = 1
         self.load = self.state.tyre_load
 
-    def feel(self, forward=0.0, across=0.0, yaw_rate=0.0, seconds=2.0):
+    def feel(self, forward=0.0, across=0.0, yaw_rate=0.0, seconds=2.0, brake_moment=0.0):
         """Stand the sensors' values for ``seconds``; settled by default."""
         inputs = self.state.inputs
         inputs.longitudinal_acceleration, inputs.lateral_acceleration, inputs.yaw_rate = forward, across, yaw_rate
         for _ in range(round(seconds / DT)):
-            estimate(DT, inputs, self.load, self.calibration)
+            estimate(DT, inputs, brake_moment, self.load, self.calibration)
         return np.array(self.load.vertical_force)
 
 
@@ -112,7 +112,7 @@ def test_the_load_follows_with_the_same_lag_at_any_raster(dt):
     rig = Loaded()
     rig.state.inputs.longitudinal_acceleration = 3.0
     for _ in range(round(rig.calibration.tyre_load.longitudinal_time_constant / dt)):
-        estimate(dt, rig.state.inputs, rig.load, rig.calibration)
+        estimate(dt, rig.state.inputs, 0.0, rig.load, rig.calibration)
     assert rig.load.longitudinal_acceleration == pytest.approx(3.0 * (1.0 - np.exp(-1.0)), rel=0.05)
 
 
@@ -128,3 +128,13 @@ def test_a_share_of_the_friction_is_always_left_for_braking(lateral):
     rig = Loaded()
     rig.load.vertical_force[FRONT_LEFT], rig.load.lateral_force[FRONT_LEFT] = 5000.0, lateral
     assert capacity(FRONT_LEFT, 1.0, rig.load, rig.calibration.tyre_load) == pytest.approx(500.0)
+
+
+@pytest.mark.parametrize("moment", [3000.0, -3000.0])
+def test_what_brakes_turn_the_car_with_is_no_lateral_force_of_the_tyres(moment):
+    """In a steady curve the forces of both axles hold each other and the brakes the balance."""
+    rig = Loaded()
+    rig.feel(across=5.0, brake_moment=moment)
+    front, rear = rig.load.front_lateral_force, rig.load.rear_lateral_force
+    assert front + rear == pytest.approx(MASS * 5.0)
+    assert L_F * front - L_R * rear + moment == pytest.approx(0.0, abs=1e-3)

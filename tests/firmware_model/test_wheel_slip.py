@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from interpreter import examples, needs_compiler
 
 from firmware_model.driveline import observe_axle
-from firmware_model.wheel_slip import bound_wheels, expect_brakes, limit, set_targets, slip_target
+from firmware_model.wheel_slip import bound_wheels, brake_moment, expect_brakes, limit, set_targets, slip_target
 
 RADIUS, GEAR, INERTIA, WHEEL_INERTIA, ROTOR_INERTIA = 0.3108, 8.1938, 5.0, 1.0, 2.69
 MOTOR_LAG, MOTOR_TIME_CONSTANT = 0.035, 0.03
@@ -521,6 +521,15 @@ def test_the_brakes_are_expected_to_follow_with_their_lag(dt):
         rig.brake((1000.0, 500.0, 0.0, 250.0), dt)
     reached = [float(rig.window(wheel).torque) for wheel in WHEELS]
     assert reached == pytest.approx(np.multiply((1000.0, 500.0, 0.0, 250.0), 1.0 - exp(-1.0)), rel=0.06)
+
+
+@pytest.mark.parametrize("travel", [1.0, -1.0])
+def test_the_moment_of_the_brakes_turns_towards_the_braked_side(travel):
+    rig = Wheels()
+    for wheel, torque in zip(WHEELS, (400.0, 100.0, 50.0, 250.0), strict=True):
+        rig.window(wheel).torque = torque
+    expected = 0.5 * 1.54 * (400.0 - 100.0) / RADIUS + 0.5 * 1.555 * (50.0 - 250.0) / RADIUS
+    assert brake_moment(travel, rig.windows, rig.calibration) == pytest.approx(travel * expected)
 
 
 def test_switched_off_no_wheel_is_bounded_by_slip():
