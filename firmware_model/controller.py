@@ -111,7 +111,7 @@ def _derating(dt: float, inputs: Any, state: Any, measurements: Any, calibration
 def _battery_and_trust(dt: float, inputs: Any, state: Any, measurements: Any, calibration: Any) -> None:
     """10 ms: who can be believed, what the battery gives, and what of it each motor may take."""
     battery = state.inputs.battery
-    input_qualification.qualify_battery(inputs, state, calibration.input_qualification)
+    input_qualification.qualify_slow(inputs, state, calibration.input_qualification)
     input_qualification.watch(dt, state, calibration)
     input_qualification.cross_check(dt, inputs, state, calibration)
     pack_estimate.estimate(

@@ -41,13 +41,11 @@ WHEELS = int(Fault.FRONT_WHEELS_CONTRADICTED | Fault.REAR_WHEELS_CONTRADICTED)
 
 @kernel
 def qualify(inputs: Any, state: Any, calibration: Any) -> None:
-    """Take the plausible sources of ``inputs`` over into ``state.inputs``; the battery's follow with :func:`qualify_battery`."""
+    """Take the plausible sources of ``inputs`` over into ``state.inputs``; the rest follow with :func:`qualify_slow`."""
     c = calibration.input_qualification
     qualified, sources = state.inputs, state.sources
     _qualify_axle(inputs.front, qualified.front, sources.front_inverter, c)
     _qualify_axle(inputs.rear, qualified.rear, sources.rear_inverter, c)
-    _qualify_pedals(inputs.pedals, qualified, sources.pedals, c)
-    _qualify_steering(inputs.steering, qualified, sources.steering, c)
     _qualify_motion(inputs.motion, qualified, sources.motion, c)
     _qualify_wheels(inputs.wheels, qualified, state, calibration)
     sources.panel.age = inputs.panel.link.age
@@ -55,9 +53,11 @@ def qualify(inputs: Any, state: Any, calibration: Any) -> None:
 
 
 @kernel
-def qualify_battery(inputs: Any, state: Any, c: Any) -> None:
-    """The same for what the battery tells, which nothing follows faster than its limits."""
+def qualify_slow(inputs: Any, state: Any, c: Any) -> None:
+    """The same for what driver and battery tell, which nothing follows faster than vectoring and limits."""
     battery, sources = state.inputs.battery, state.sources
+    _qualify_pedals(inputs.pedals, state.inputs, sources.pedals, c)
+    _qualify_steering(inputs.steering, state.inputs, sources.steering, c)
     _qualify_pack(inputs, battery, sources.battery_state, c)
     _qualify_limits(inputs, battery, sources.battery_limit, c)
     _qualify_charge(inputs.battery, battery, sources.battery_charge, c)

@@ -43,7 +43,8 @@ def limit(
         )  # fmt: skip
         taken = _within_wish(torque, lower / axle.gear_ratio, upper / axle.gear_ratio, shaft.speed, state, c)
     state.active = taken != torque
-    _stay_alert(dt, state, c)
+    if state.active or state.alert > 0.0:
+        _stay_alert(dt, state, c)
     state.torque_lowest = taken if taken > torque else -axle.motor_torque_max
     state.torque_highest = taken if taken < torque else axle.motor_torque_max
     measurements.slip_speed = state.slip

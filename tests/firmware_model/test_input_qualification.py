@@ -5,7 +5,7 @@ from controller_rig import Rig
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_model.input_qualification import cross_check, qualify, qualify_battery, watch
+from firmware_model.input_qualification import cross_check, qualify, qualify_slow, watch
 from firmware_model.measurements import Fault, Source
 from firmware_model.signals import NO_SECOND_TRACK, DriveMode
 
@@ -46,7 +46,7 @@ class QualificationRig(Rig):
     def watch(self, seconds=RASTER):
         for _ in range(round(seconds / RASTER)):
             qualify(self.inputs, self.state, self.calibration)
-            qualify_battery(self.inputs, self.state, self.calibration.input_qualification)
+            qualify_slow(self.inputs, self.state, self.calibration.input_qualification)
             watch(RASTER, self.state, self.calibration)
         return Fault(int(self.state.sources.faults))
 
@@ -171,7 +171,7 @@ class CrossRig(QualificationRig):
     def contradictions(self, seconds=RASTER):
         for _ in range(round(seconds / RASTER)):
             qualify(self.inputs, self.state, self.calibration)
-            qualify_battery(self.inputs, self.state, self.calibration.input_qualification)
+            qualify_slow(self.inputs, self.state, self.calibration.input_qualification)
             watch(RASTER, self.state, self.calibration)
             cross_check(RASTER, self.inputs, self.state, self.calibration)
         return Fault(int(self.state.sources.contradictions))

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from interpreter import needs_compiler
 
 from bench.plant import battery
 from bench.plant.battery import TEMPERATURE_FIRST, TEMPERATURE_STEP, BatteryMeasurements, BatteryState
 from bench.vehicles import list_chemistries, load_vehicle, with_pack
 from firmware_model.kernel import kernel, new
 
+pytestmark = needs_compiler
 thevenin = pytest.importorskip("thevenin", reason="thevenin is not installed: pip install 'e4orce-hil[validation]'")
 
 STEP = 1.0  # [s] of the comparison
