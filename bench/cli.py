@@ -107,7 +107,7 @@ def cycle(
     auxiliaries: Annotated[
         float,
         typer.Option("--auxiliaries", help="Power of computers, pumps, heating, in W.", min=0.0, max=10e3, metavar="W"),
-    ] = 250.0,
+    ] = 400.0,
     mass: Annotated[
         float | None,
         typer.Option("--mass", help="Test mass instead of the vehicle's own.", min=300.0, max=10e3, metavar="KG"),

@@ -25,9 +25,6 @@ from hil.errors import UsageError
 
 POUND = 0.45359237  # [kg]
 TEST_WEIGHTS = {"leaf_plus": 4250.0, "leaf_plus_s": 4250.0, "leaf_40": 3875.0}  # [lb] EPA's equivalent test weight
-# What the drives of a LEAF e+ leave for it beside the inverter: its motor's file takes this much of the 589 W that depend on
-# neither speed nor torque.
-AUXILIARY_POWER = 400.0  # [W]
 TEST_TEMPERATURE = 25.0  # [degC] EPA: 68 to 86 degF; Japan: 23 degC
 TEST_CHARGE = 0.6  # middle of the test, which begins full and ends empty
 JAPANESE_OUTLET = replace(LEAF_CHARGER, ac_power=3000.0)  # assumption: 200 V and 15 A, as is usual there
@@ -47,9 +44,7 @@ def drive(name: str, subject: Subject, test_weight: float | None, charger: Charg
     except UsageError as error:
         raise MissingError(str(error)) from error
     mass = None if test_weight is None else POUND * test_weight
-    conditions = Conditions(
-        state_of_charge=TEST_CHARGE, temperature=TEST_TEMPERATURE, auxiliary_power=AUXILIARY_POWER, test_mass=mass
-    )
+    conditions = Conditions(state_of_charge=TEST_CHARGE, temperature=TEST_TEMPERATURE, test_mass=mass)
     return drive_cycle(subject.vehicle, cycle, conditions, charger=charger)
 
 

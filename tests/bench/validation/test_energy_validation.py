@@ -7,6 +7,7 @@ import pytest
 from interpreter import needs_compiler
 
 from bench.cycles.charging import LEAF_CHARGER
+from bench.cycles.driving import AUXILIARY_POWER
 from bench.cycles.trace import EPA, Cycle
 from bench.validation import energy
 from bench.validation.check import MissingError, Subject
@@ -81,7 +82,7 @@ def hop(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_cycle_is_driven_with_the_test_weight_and_judged_by_its_wall_energy() -> None:
     result = drive("hop", Subject(load_vehicle("leaf_40"), 0.9), 4000.0, LEAF_CHARGER)
     assert float(result.vehicle.parameters[0].body.mass) == pytest.approx(4000 * 0.45359237)
-    assert result.conditions.auxiliary_power == energy.AUXILIARY_POWER
+    assert result.conditions.auxiliary_power == AUXILIARY_POWER
     wanted = result.wall / 3600.0 / (result.meter.distance / 1609.344)
     assert MEASURES["udds_wall_energy"].of(result) == pytest.approx(wanted)
     assert MEASURES["wltc_jp_wall_energy"].of(result) == pytest.approx(wanted / 1.609344)
