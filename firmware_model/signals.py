@@ -102,7 +102,7 @@ class InverterCondition:
 
     status = choice(InverterStatus, "what it is doing", default=InverterStatus.OFF)
     enabled = flag("it can drive")
-    sleep_readiness = integer("readiness for sleep: 0 it runs, 2 not yet, 3 ready", maximum=3)
+    sleep_readiness = integer("as the field of 0x55A has it: 0 its output is on, 2 off but awake, 3 it may sleep", maximum=3)
     trouble_code = integer("the last trouble code it has broadcast, in its own two bytes; 0: none", maximum=0xFFFF)
     trouble_type = integer("kind of that failure", maximum=0xFF)
     link = Link  # of the broadcast

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and those of users, which may be anything."""
 
 import os
 import tempfile
@@ -36,3 +36,15 @@ def write_text(target: Path, text: str) -> None:
     """Write ``text`` to ``target`` atomically. Raises UsageError if that is not possible."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def read_text(path: Path) -> str:
+    """The text of a user's file, with or without a byte-order mark. Raises UsageError, in one line, if there is none."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such file") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: is not a text file in UTF-8") from error

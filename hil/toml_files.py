@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hil.errors import UsageError
+from hil.files import read_text
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -44,13 +45,7 @@ def closest(name: str, known: Iterable[str]) -> str:
 def read(path: Path) -> dict[str, Any]:
     """The content of a TOML file. Raises UsageError with the place of a mistake."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: no such file") from error
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: is not valid TOML: it is not text in UTF-8") from error
+        return tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: is not valid TOML: {error}") from error
 

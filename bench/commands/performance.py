@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -243,16 +243,21 @@ def step_all_due_many(steps: int, inputs: Any, outputs: Any, state: Any, measure
         step(1e-3, inputs, outputs, state, measurements, calibration)
 
 
-def controller_rows() -> list[Row]:
-    """The controller alone, at moments of a double lane change: a mean step, and the one in which every task is due."""
+def moments() -> Iterator[tuple[Any, Any]]:
+    """Controller and car at MOMENTS of a double lane change, one after the other."""
     bench = lockstep_of("double_lane_change")
     bench.advance(LANE_CHANGE_BEGIN)
-    node = bench.nodes[0]
+    for _ in range(MOMENTS):
+        bench.advance(MOMENT)
+        yield bench.nodes[0], bench.nodes[1]
+
+
+def controller_rows() -> list[Row]:
+    """The controller alone, at moments of a double lane change: a mean step, and the one in which every task is due."""
     means: list[float] = []
     worst: list[float] = []
     iterations = 0
-    for _ in range(MOMENTS):
-        bench.advance(MOMENT)
+    for node, _ in moments():
         for function, times in ((step_many, means), (step_all_due_many, worst)):
             records = [array.copy() for array in (node.inputs, node.outputs, node.state, node.measurements, node.parameters)]
             arguments = [array[0] for array in records]
@@ -276,12 +281,8 @@ def step_car_many(steps: int, demands: Any, road: Any, state: Any, parameters: A
 
 def plant_rows() -> list[Row]:
     """The car alone at the same moments: it goes on from each with what is demanded there."""
-    bench = lockstep_of("double_lane_change")
-    bench.advance(LANE_CHANGE_BEGIN)
-    node = bench.nodes[1]
     means: list[float] = []
-    for _ in range(MOMENTS):
-        bench.advance(MOMENT)
+    for _, node in moments():
         state, measurements, parameters = (array.copy() for array in (node.state, node.measurements, node.parameters))
         car = state[0]
         arguments = (car.demands, car.road, car.plant, parameters[0].plant, measurements[0].plant)

@@ -9,6 +9,7 @@ power is constant (the cell is taken as linear, as every pulse test is).
 import csv
 import math
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from firmware_model.pack_estimate import estimate, follow_slow
 from firmware_model.state import State
 from firmware_model.state_of_power import DISCHARGE, sustainable
 from hil.errors import UsageError
+from hil.files import read_text
 
 TESTS = {"hppc_10C.csv": "hppc_40C.csv", "hppc_40C.csv": "hppc_10C.csv"}  # each with the one that its rest voltages are from
 HORIZONS = (2, 10, 30)  # [s]
@@ -53,13 +55,12 @@ def read_test(path: Path) -> Any:
     Raises UsageError if the file cannot be read, or is no such test.
     """
     rows = []
+    reader = csv.reader(StringIO(read_text(path)))
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.reader(file)
-            for line in reader:
-                if line and line[0] == "No":
-                    rows.append((float(line[1]), float(line[6]), -float(line[8]), float(line[9])))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        for line in reader:
+            if line and line[0] == "No":
+                rows.append((float(line[1]), float(line[6]), -float(line[8]), float(line[9])))
+    except csv.Error as error:
         raise UsageError(f"{path}: cannot be read as a cycler's table: {error}") from None
     except (ValueError, IndexError):
         raise UsageError(f"{path}: line {reader.line_num}: expected numbers for time, step, current and voltage") from None

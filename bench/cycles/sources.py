@@ -12,6 +12,7 @@ import numpy as np
 
 from bench.cycles.trace import EPA, KMH, MPH, WLTP, Cycle
 from hil.errors import UsageError
+from hil.files import read_text
 from hil.toml_files import closest
 
 EXTRA = "cycles are in an extra: pip install 'e4orce-hil[cycles]'; or give the path of a CSV with columns time and speed_kmh"
@@ -139,15 +140,9 @@ def read_csv(path: Path) -> Cycle:
 
 def _lines(path: Path) -> list[tuple[int, str]]:
     """The lines of a file that say something, with their numbers."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise UsageError(f"cycle {path}: no such file; give the path of a CSV, or a name: {', '.join(SOURCES)}") from error
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: is not a CSV text file in UTF-8") from error
-    numbered = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip(" \t,;")]
+    if not path.exists():
+        raise UsageError(f"cycle {path}: no such file; give the path of a CSV, or a name: {', '.join(SOURCES)}")
+    numbered = [(number, line) for number, line in enumerate(read_text(path).splitlines(), start=1) if line.strip(" \t,;")]
     lines = [(number, line) for number, line in numbered if not line.lstrip().startswith("#")]
     if len(lines) < 3:
         raise UsageError(f"{path}: a heading and at least two lines of values were expected")

@@ -106,14 +106,7 @@ def step(dt, sensors, commands, state, measurements, parameters, stimulus, path,
 
     circuit = measurements.high_voltage
     connect(dt, commands.power, plant, state, circuit, parameters)
-    inverter.step(
-        dt, commands.front, commands.power, commands.power.link, circuit, plant.front, state.front_inverter,
-        parameters.front_inverter, state.demands.front, sensors.front, sensors.front_condition,
-    )  # fmt: skip
-    inverter.step(
-        dt, commands.rear, commands.power, commands.power.rear_link, circuit, plant.rear, state.rear_inverter,
-        parameters.rear_inverter, state.demands.rear, sensors.rear, sensors.rear_condition,
-    )  # fmt: skip
+    step_inverters(dt, sensors, commands, state, circuit, plant, parameters)
     chassis.actuate_brakes(commands.brakes, sensors.pedals.brake, state.demands.front, state.demands.rear, parameters.chassis)
     state.demands.auxiliary_power = circuit.power + (parameters.auxiliary_power if circuit.connected else 0.0)
 
@@ -141,6 +134,19 @@ def connect(dt, power, plant, state, circuit, parameters):
     coils.load_power = plant.front.motor.electrical_power + plant.rear.motor.electrical_power
     high_voltage.step(dt, coils, plant.battery.voltage, parameters.high_voltage, state.high_voltage, circuit)
     state.plant.front.motor.dc_voltage = state.plant.rear.motor.dc_voltage = circuit.link_voltage
+
+
+@kernel
+def step_inverters(dt, sensors, commands, state, circuit, plant, parameters):
+    """Both inverters on the high-voltage ``circuit``: they obey ``commands``, ask the ``plant``'s motors, and report."""
+    inverter.step(
+        dt, commands.front, commands.power, commands.power.link, circuit, plant.front, state.front_inverter,
+        parameters.front_inverter, state.demands.front, sensors.front, sensors.front_condition,
+    )  # fmt: skip
+    inverter.step(
+        dt, commands.rear, commands.power, commands.power.rear_link, circuit, plant.rear, state.rear_inverter,
+        parameters.rear_inverter, state.demands.rear, sensors.rear, sensors.rear_condition,
+    )  # fmt: skip
 
 
 @kernel

@@ -7,6 +7,7 @@ import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from bench.nodes import stimulus as columns
 from firmware_model.signals import DriveMode, Gear
 from hil import toml_files
 from hil.errors import UsageError
+from hil.files import read_text
 
 FOLDER = Path(__file__).parent
 GEARS = {"P": Gear.PARK, "R": Gear.REVERSE, "N": Gear.NEUTRAL, "D": Gear.DRIVE, "B": Gear.BRAKE}
@@ -195,13 +197,8 @@ def road_table(rows: Iterable[tuple[float, ...]]) -> Any:
 def _read_csv(path: Path) -> dict[str, list[Any]]:
     """The columns of a CSV with a header of column names."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.reader(file))
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: no such file") from error
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+        rows = list(csv.reader(StringIO(read_text(path))))
+    except csv.Error as error:
         raise UsageError(f"{path}: is not a CSV text file: {error}") from error
     rows = [row for row in rows if any(cell.strip() for cell in row)]
     if len(rows) < 2:

@@ -5,8 +5,8 @@ power limits that LEAFs sent (``leaf_ze1/lbc_limits_observed.csv``); all in one 
 """
 
 import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +15,23 @@ import numpy as np
 from bench.comparison.hppc import CURRENT, TIME, VOLTAGE, read_test
 from bench.plant import battery
 from bench.plant.battery import BatteryMeasurements, BatteryState
-from bench.rows import Row, bounded
 from bench.vehicles import load_vehicle, with_pack
 from firmware_model.kernel import kernel, new
 from hil.errors import UsageError
+from hil.files import read_text
 
 DRIVE = Path("leaf_ze1", "drive_accel_regen.csv")
 DRIVE_COLUMNS = ("t_s", "V_pack", "I_pack_A(neg=discharge)", "soc_pct")
 DRIVE_HEALTH = 0.91  # of that pack, as its controller tells it
-DRIVE_RMS = 0.5  # [V] target
 PULSE_TESTS = {"hppc_10C.csv": 10.0, "hppc_40C.csv": 40.0}  # [degC] of the climate chamber
 PULSE_CELL = "nmc_leaf_ze0"
 PULSE_HEALTH = 0.937  # of that cell: 31.0 of 33.1 Ah
-PULSE_RMS = 10e-3  # [V] target
 LARGEST_STEP = 0.5  # [s] of the plant, where samples are a minute apart
 CHAMBER = 1e7  # [J/K] heat capacity of cell and chamber together, which keeps the temperature
 
 LIMITS = Path("leaf_ze1", "lbc_limits_observed.csv")
 LIMIT_COLUMNS = ("pack", "soc_pct_0x55B", "discharge_limit_kW", "charge_limit_kW", "soh_pct")
 LIMIT_PACKS = {"leaf_plus": "62kWh", "leaf_40": "40kWh"}  # vehicle: how its pack's name begins in the file
-CHARGE_LIMIT_TOLERANCE = 3.0  # [kW]
-DISCHARGE_LIMIT_TOLERANCE = 0.25  # [kW] resolution of the frame
 MODERATE = 25.0  # [degC]
 
 
@@ -145,22 +141,6 @@ def conduct(time: Any, current: Any, largest_step: float, pack: Any, state: Any,
         voltage[k] = battery.source_voltage(pack, state) - current[k] * battery.series_resistance(current[k], pack, state)
 
 
-def voltage_rows(data: Path) -> Iterator[Row]:
-    """The errors of all replays, each with its target."""
-    drive = replay_drive(data)
-    peak = int(np.argmax(drive.current))
-    note = (
-        f"{drive.current[peak]:.0f} A: {drive.simulated[peak]:.1f} V, measured {drive.measured[peak]:.1f} V; the resistances "
-        "were fitted to this drive, at the 10 s resistance of three"
-    )
-    yield bounded("LEAF e+: pack voltage over a measured drive, rms", drive.rms, "V", maximum=DRIVE_RMS, note=note)
-    for name, temperature in PULSE_TESTS.items():
-        test = replay_pulse_test(data, name)
-        note = f"{1e3 * test.rms_over_time:.1f} mV over time, largest {1e3 * np.max(np.abs(test.error)):.0f} mV, close to empty"
-        title = f"first LEAF: cell voltage over the pulse test at {temperature:g} °C, rms"
-        yield bounded(title, 1e3 * test.rms, "mV", maximum=1e3 * PULSE_RMS, note=note)
-
-
 # --- limits -----------------------------------------------------------------------------------------------------------
 
 
@@ -201,17 +181,6 @@ def own_limits(charge: float, pack: Any) -> tuple[float, float]:
     return float(measured.discharge_limit) * 1e-3, float(measured.charge_limit) * 1e-3
 
 
-def limit_rows(data: Path) -> Iterator[Row]:
-    """How far the limits of each pack are from what was observed, at the worst point."""
-    for name in LIMIT_PACKS:
-        points = limit_points(data, name)
-        for limit, tolerance in (("charge", CHARGE_LIMIT_TOLERANCE), ("discharge", DISCHARGE_LIMIT_TOLERANCE)):
-            errors = [getattr(point, f"{limit}_error") for point in points]
-            charge = points[int(np.argmax(errors))].state_of_charge[0]
-            note = f"{len(points)} points; the worst at {charge:g} % charge"
-            yield bounded(f"{name}: {limit} limit beside the observed ones", max(errors), "kW", maximum=tolerance, note=note)
-
-
 def outside(inner: tuple[float, float], outer: tuple[float, float]) -> float:
     """By how much the range ``inner`` leaves the range ``outer``."""
     return max(outer[0] - inner[0], inner[1] - outer[1], 0.0)
@@ -223,10 +192,9 @@ def outside(inner: tuple[float, float], outer: tuple[float, float]) -> float:
 def read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     """Rows of a CSV file that has at least these ``columns``. Raises UsageError."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reader = csv.DictReader(StringIO(read_text(path)))
+        rows = list(reader)
+    except csv.Error as error:
         raise UsageError(f"{path}: cannot be read as a table: {error}") from None
     missing = [column for column in columns if column not in (reader.fieldnames or ())]
     if missing:

@@ -155,7 +155,7 @@ CSV_MISTAKES = {
     "text for a number": ("time,accelerator\n0,0\n1,fast\n", 'line 3: accelerator: a number was expected, got "fast"'),
     "a short line": ("time,accelerator\n0\n", "line 2: 2 values were expected, there are 1"),
     "nothing": ("", "a header line and at least one line"),
-    "binary noise": (b"\xff\xfe\x00\x81", "not a CSV text file"),
+    "binary noise": (b"\xff\xfe\x00\x81", "is not a text file in UTF-8"),
 }
 
 

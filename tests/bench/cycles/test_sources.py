@@ -73,7 +73,7 @@ def test_file_that_is_missing_or_no_text_is_refused(tmp_path: Path) -> None:
         load_cycle("gone.csv")
     path = tmp_path / "binary.csv"
     path.write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(UsageError, match="is not a CSV text file in UTF-8"):
+    with pytest.raises(UsageError, match="is not a text file in UTF-8"):
         load_cycle(str(path))
     with pytest.raises(UsageError, match="cannot be read"):
         read_csv(tmp_path)

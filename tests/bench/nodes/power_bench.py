@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.nodes import battery_controller, inverter
+from bench.nodes import battery_controller
 from bench.nodes import car as car_node
 from bench.nodes.car import CarMeasurements, CarParameters, CarState
 from firmware_model.kernel import kernel, real, record
@@ -38,14 +38,7 @@ def live(dt, inputs, outputs, state, measurements, parameters):
     """The high-voltage part of the car's step, with a pack whose values the test has written."""
     plant, circuit = measurements.plant, measurements.high_voltage
     car_node.connect(dt, outputs.power, plant, state, circuit, parameters)
-    inverter.step(
-        dt, outputs.front, outputs.power, outputs.power.link, circuit, plant.front, state.front_inverter,
-        parameters.front_inverter, state.demands.front, inputs.front, inputs.front_condition,
-    )  # fmt: skip
-    inverter.step(
-        dt, outputs.rear, outputs.power, outputs.power.rear_link, circuit, plant.rear, state.rear_inverter,
-        parameters.rear_inverter, state.demands.rear, inputs.rear, inputs.rear_condition,
-    )  # fmt: skip
+    car_node.step_inverters(dt, inputs, outputs, state, circuit, plant, parameters)
     battery_controller.step(
         dt, outputs.power, circuit, plant.battery, state.battery_controller, parameters.battery_controller, inputs.battery,
         inputs.battery_wide,

@@ -14,15 +14,20 @@ from plant_rig import Rig
 
 from bench.plant import body, driver, tyre
 
-reason = "commonroad-vehicle-models is not installed: pip install 'e4orce-hil[validation]'"
-pytest.importorskip("vehiclemodels", reason=reason)
+REASON = "commonroad-vehicle-models is not installed: pip install 'e4orce-hil[validation]'"
 
-from vehiclemodels.init_mb import init_mb  # noqa: E402
-from vehiclemodels.parameters_vehicle2 import parameters_vehicle2  # noqa: E402
-from vehiclemodels.utils import tire_model  # noqa: E402
-from vehiclemodels.vehicle_dynamics_mb import vehicle_dynamics_mb  # noqa: E402
-from vehiclemodels.vehicle_dynamics_st import vehicle_dynamics_st  # noqa: E402
-from vehiclemodels.vehicle_dynamics_std import vehicle_dynamics_std  # noqa: E402
+
+def theirs(module):
+    """A module of commonroad-vehicle-models; without it these tests are skipped."""
+    return pytest.importorskip(f"vehiclemodels.{module}", reason=REASON)
+
+
+init_mb = theirs("init_mb").init_mb
+parameters_vehicle2 = theirs("parameters_vehicle2").parameters_vehicle2
+tire_model = theirs("utils.tire_model")
+vehicle_dynamics_mb = theirs("vehicle_dynamics_mb").vehicle_dynamics_mb
+vehicle_dynamics_st = theirs("vehicle_dynamics_st").vehicle_dynamics_st
+vehicle_dynamics_std = theirs("vehicle_dynamics_std").vehicle_dynamics_std
 
 EXACT = 1e-9
 GRAVITY_THERE = 9.81  # [m/s2] of that package

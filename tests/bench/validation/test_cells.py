@@ -5,7 +5,6 @@ import pytest
 from interpreter import needs_compiler
 
 from bench.plant.battery import BatteryState
-from bench.rows import failed
 from bench.validation import cells
 from bench.vehicles import load_vehicle, with_pack
 from firmware_model.kernel import new
@@ -73,25 +72,26 @@ def test_the_cell_holds_at_a_temperature_between_those_it_was_fitted_to(shared_d
 
 
 @needs_compiler
-def test_every_row_of_voltages_and_limits_passes(shared_data):
-    rows = [*cells.voltage_rows(shared_data), *cells.limit_rows(shared_data)]
-    assert len(rows) == 7
-    assert failed(rows) == []
-
-
-@needs_compiler
 def test_another_cell_would_miss_the_targets(shared_data, monkeypatch):
     monkeypatch.setattr(cells, "PULSE_CELL", "nmc_leaf")
     monkeypatch.setattr(cells, "DRIVE_HEALTH", 0.3)
-    assert len(failed(cells.voltage_rows(shared_data))) == 3
+    assert cells.replay_drive(shared_data).rms > 0.5
+    assert all(cells.replay_pulse_test(shared_data, name).rms > 10e-3 for name in cells.PULSE_TESTS)
 
 
-def test_limits_that_differ_from_the_observed_ones_fail_their_row(shared_data, write, tmp_path):
+@pytest.mark.parametrize("name", cells.LIMIT_PACKS)
+def test_limits_are_those_that_were_observed(shared_data, name):
+    points = cells.limit_points(shared_data, name)
+    assert len(points) >= 4
+    assert max(point.charge_error for point in points) <= 3.0
+    assert max(point.discharge_error for point in points) <= 0.25
+
+
+def test_limits_that_differ_from_the_observed_ones_show(shared_data, write):
     text = (shared_data / cells.LIMITS).read_text(encoding="utf-8").replace("59.9,360.0,110.0,70.0", "59.9,360.0,100.0,90.0")
-    data = write(cells.LIMITS, text)
-    assert [row.name.split(" beside")[0] for row in failed(cells.limit_rows(data))] == [
-        "leaf_40: charge limit", "leaf_40: discharge limit",
-    ]  # fmt: skip
+    points = cells.limit_points(write(cells.LIMITS, text), "leaf_40")
+    assert max(point.charge_error for point in points) == pytest.approx(20.0, abs=3.0)
+    assert max(point.discharge_error for point in points) == pytest.approx(10.0)
 
 
 def test_error_counts_samples_or_seconds_alike():
@@ -137,9 +137,9 @@ def test_a_pulse_test_that_is_none_is_refused(write, text, message):
 
 
 def test_files_that_are_missing_or_no_text_are_refused(tmp_path):
-    assert "cannot be read as a table" in message_of(cells.replay_drive, tmp_path)
-    assert "cannot be read as a cycler's table" in message_of(cells.replay_pulse_test, tmp_path, "hppc_40C.csv")
+    assert "drive_accel_regen.csv: no such file" in message_of(cells.replay_drive, tmp_path)
+    assert "hppc_40C.csv: no such file" in message_of(cells.replay_pulse_test, tmp_path, "hppc_40C.csv")
+    assert "lbc_limits_observed.csv: no such file" in message_of(cells.limit_points, tmp_path, "leaf_40")
     (tmp_path / "leaf_ze1").mkdir()
     (tmp_path / cells.DRIVE).write_bytes(b"\xff\xfe\x00")
-    assert "cannot be read as a table" in message_of(cells.replay_drive, tmp_path)
-    assert "cannot be read as a table" in message_of(cells.limit_points, tmp_path, "leaf_40")
+    assert "drive_accel_regen.csv: is not a text file in UTF-8" in message_of(cells.replay_drive, tmp_path)
