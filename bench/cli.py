@@ -214,7 +214,9 @@ def validate(
     data: Annotated[
         Path | None,
         typer.Option(
-            "--data", help="Folder with measured drives and cell tests; what needs them is not run without.", metavar="DIR"
+            "--data",
+            help="Folder with measured data (leaf_ze1, cell_hppc); what needs it is not run without.",
+            metavar="DIR",
         ),
     ] = None,
     workers: Annotated[

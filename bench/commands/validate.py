@@ -45,7 +45,8 @@ def summary(validation: Validation) -> str:
     measured = [finding for finding in validation.findings if finding.level == "A" and finding.passed is not None]
     good = sum(finding.passed is True for finding in measured)
     listed = len({finding.row for finding in validation.findings})
-    words = f"{passed} of {run} rows within tolerance; of level A {good} of {len(measured)} figures"
+    words = f"{passed} of {run} rows within tolerance"
+    words += f"; of level A {good} of {len(measured)} figures" if measured else ""
     return words if run == listed else f"{words}; {listed - run} rows not run"
 
 

@@ -109,6 +109,18 @@ def test_an_inverter_that_has_latched_a_fault_leaves_the_car_its_other_axle() ->
     assert condition.trouble_code in (0x0A3F, 0x0A2D, 0x0A03)
 
 
+@pytest.mark.parametrize(("broken", "healthy"), [("front", "rear"), ("rear", "front")])
+def test_torque_that_vanishes_at_full_throttle_does_not_look_like_a_slippery_road(broken, healthy) -> None:
+    launch = Launch()
+    launch.until(3.0)
+    launch.parts[f"{broken}_inverter"].boot_time = math.inf
+    launch.run(4.0)
+    plant, road = launch.drive.car.measurements[0].plant, launch.drive.controller.measurements[0].vehicle_state
+    assert plant[broken].motor.torque == 0.0
+    assert plant[healthy].motor.torque > 100.0
+    assert min(road.friction_left, road.friction_right) > 0.8
+
+
 def test_a_battery_that_asks_for_its_relay_to_open_ends_the_drive_at_once() -> None:
     launch = Launch()
     launch.until(2.0)
