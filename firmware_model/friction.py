@@ -5,7 +5,8 @@ F than the linear one P that its stiffness promises; of a tyre with F = P / sqrt
 
     mu F_z = F P / sqrt(P^2 - F^2)
 
-    across   of both tyres of an axle, P = C alpha
+    across   of both tyres of an axle, P_y = C alpha; beside a longitudinal force F_x, force and slip have one direction, so that
+             P / F = P_y / F_y, and mu F_z is that of the lateral parts times F / F_y
     along    of a wheel that slips while slip control holds it, P = C_s s F_z; what cornering takes of its friction comes on top
 
 The estimate falls quickly to such a bound. It comes back slowly while nothing confirms it, and faster while the tyres use nearly
@@ -103,22 +104,33 @@ def _higher(a: float, b: float) -> float:
 @kernel
 def _shown_by_cornering(speed: float, state: Any, calibration: Any) -> float:
     """Friction [1] that the weaker of the axles shows in a curve; the highest there is, if none does."""
-    c, vehicle, load, angles = calibration.friction, calibration.vehicle, state.tyre_load, state.sideslip
+    c, vehicle, load, angles, slip = calibration.friction, calibration.vehicle, state.tyre_load, state.sideslip, state.wheel_slip
     if speed < c.cornering_speed_min:
         return c.maximum
     promised = vehicle.front_cornering_stiffness * angles.front_angle
-    front = _shown_by_pair(load.front_lateral_force, promised, tyre_load.axle_load(load, True), c)
+    along = _longitudinal(slip.front) / calibration.front.wheel_radius
+    front = _shown_by_pair(load.front_lateral_force, along, promised, tyre_load.axle_load(load, True), c)
     promised = vehicle.rear_cornering_stiffness * angles.rear_angle
-    rear = _shown_by_pair(load.rear_lateral_force, promised, tyre_load.axle_load(load, False), c)
+    along = _longitudinal(slip.rear) / calibration.rear.wheel_radius
+    rear = _shown_by_pair(load.rear_lateral_force, along, promised, tyre_load.axle_load(load, False), c)
     return front if front < rear else rear
 
 
 @kernel
-def _shown_by_pair(force: float, linear: float, vertical: float, c: Any) -> float:
-    """Friction [1] that a tyre pair shows whose stiffness would give ``linear`` [N] and which gives ``force`` [N]."""
+def _longitudinal(axle_slip: Any) -> float:
+    """Torque [Nm] that the road takes of both wheels of an axle, whatever its signs: one may brake while the other drives."""
+    return abs(axle_slip.left.shaft.road_torque) + abs(axle_slip.right.shaft.road_torque)
+
+
+@kernel
+def _shown_by_pair(force: float, along: float, linear: float, vertical: float, c: Any) -> float:
+    """Friction [1] that a tyre pair shows whose stiffness would give ``linear`` [N] across and which gives ``force`` [N].
+
+    So many forces ``along`` [N] come beside it.
+    """
     if force * linear <= 0.0 or abs(linear) < c.cornering_force_share * vertical:
         return c.maximum
-    limit = _limit(abs(force), abs(linear), c)
+    limit = _limit(abs(force), abs(linear), c) * sqrt(1.0 + (along / force) * (along / force))
     return limit / vertical if 0.0 < limit < c.maximum * vertical else c.maximum
 
 

@@ -4,11 +4,13 @@ Reference of the linear bicycle model with the understeer gradient K that the dr
 
     r_lin = v delta / (L + K v^2)        r_ref = r_lin / (1 + (r_lin / r_max)^4)^(1/4)        r_max = share mu g / v
 
-which the car shall reach after a first-order lag. The moment feeds its acceleration forward and feeds its error back,
+which the car shall reach after a first-order lag tau = k v^2, since a car answers the more slowly and with the less damping the
+faster it goes; out of a curve after a share of it, since what lags behind who steers back pushes the car on into the curve. The
+moment feeds its acceleration forward and feeds its error back,
 
     M = I_z (k_ff dr_ref/dt) + k_p e + k_d de/dt + k_i integral(e) + k_beta beta',      e = r_ref - r outside a deadband,
 
-with beta' the sideslip beyond its bound atan(0.02 mu g) (Rajamani, Vehicle Dynamics and Control, chapter 8; feed-forward and
+with beta' the sideslip beyond its bound atan(c mu g) (Rajamani, Vehicle Dynamics and Control, chapter 8; feed-forward and
 understeer characteristics as drive modes after L. De Novellis et al., Mech. Syst. Signal Process. 64-65 (2015) 330).
 """
 
@@ -68,7 +70,10 @@ def _follow_reference(dt: float, inputs: Any, v: float, friction: float, state: 
     r_linear = v * delta / (vehicle.wheelbase + gradient * v * v)
     used = (r_linear / r_max) * (r_linear / r_max)
     r_ref = r_linear / sqrt(sqrt(1.0 + used * used))
-    state.yaw_rate_reference = lag(state.yaw_rate_reference, r_ref, c.reference_time_constant, dt)
+    before = state.yaw_rate_reference
+    returning = (r_ref - before) * before < 0.0
+    share = c.return_share if returning else 1.0
+    state.yaw_rate_reference = lag(before, r_ref, share * c.reference_lag * v * v, dt)
 
 
 @kernel

@@ -1,4 +1,4 @@
-from math import exp, hypot, inf, sqrt
+from math import cos, exp, hypot, inf, radians, sin, sqrt
 
 import numpy as np
 import pytest
@@ -77,6 +77,21 @@ def test_the_weaker_axle_tells():
     rig = Road()
     rig.corner(0.4, 0.005, 3.0 * 0.4 * rig.load(False) / REAR_STIFFNESS)
     assert rig.estimate(1.0) == pytest.approx(0.4, rel=1e-3)
+
+
+@pytest.mark.parametrize("axle", ["front", "rear"])
+def test_what_wheels_of_a_curve_drive_and_brake_is_no_lack_of_friction(axle):
+    """A tyre at its limit whose force and slip point 30 degrees off the lateral direction; one wheel drives, one brakes."""
+    mu, rig = 0.7, Road()
+    stiffness = FRONT_STIFFNESS if axle == "front" else REAR_STIFFNESS
+    total, promised = mu * rig.load(axle == "front"), 20.0 * mu * rig.load(axle == "front")
+    angle = promised * cos(radians(30.0)) / stiffness
+    rig.corner(mu, angle if axle == "front" else 1e-3, angle if axle == "rear" else 1e-3)
+    rig.state.tyre_load[f"{axle}_lateral_force"] = saturating(promised, total) * cos(radians(30.0))
+    along = 0.5 * saturating(promised, total) * sin(radians(30.0))
+    rig.state.wheel_slip[axle].left.shaft.road_torque = along * RADIUS
+    rig.state.wheel_slip[axle].right.shaft.road_torque = -along * RADIUS
+    assert rig.estimate(1.0) == pytest.approx(mu, rel=1e-3)
 
 
 @pytest.mark.parametrize(

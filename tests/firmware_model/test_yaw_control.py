@@ -11,10 +11,17 @@ from firmware_model.yaw_control import yaw_moment
 
 DT = 0.01
 RATIO, WHEELBASE, INERTIA = 17.0, 2.7, 3150.0
-GRADIENT, FRICTION_SHARE, TIME_CONSTANT = 0.0033, 0.8, 0.1
+GRADIENT, FRICTION_SHARE, LAG, RETURN_SHARE = 0.0033, 0.8, 4e-4, 0.5
 GAIN, DEADBAND, MOMENT_MAX = 50e3, 0.003, 12e3
 # These tests are about the law, not about its tuning.
-TUNING = {"feed_forward": 0.0, "reference_time_constant": TIME_CONSTANT, "gain": GAIN, "fade_in_start": 4.0, "fade_in_end": 8.0}
+TUNING = {
+    "feed_forward": 0.0,
+    "reference_lag": LAG,
+    "return_share": RETURN_SHARE,
+    "gain": GAIN,
+    "fade_in_start": 4.0,
+    "fade_in_end": 8.0,
+}
 
 
 class YawRig(Rig):
@@ -47,7 +54,7 @@ class YawRig(Rig):
 
 def proportional(**changes):
     """A law of which only the proportional part is left, and the reference stands where it is put."""
-    return {"gain_rate": 0.0, "gain_integral": 0.0, "sideslip_gain": 0.0, "reference_time_constant": 1e9} | changes
+    return {"gain_rate": 0.0, "gain_integral": 0.0, "sideslip_gain": 0.0, "reference_lag": 1e9} | changes
 
 
 def test_the_reference_is_the_yaw_rate_of_the_bicycle_model():
@@ -84,12 +91,34 @@ def test_the_reference_is_limited_by_the_estimated_friction(sign, friction):
     assert rig.yaw.yaw_rate_reference == pytest.approx(sign * FRICTION_SHARE * friction * GRAVITY / 25.0, rel=1e-2)
 
 
+@pytest.mark.parametrize("speed", [15.0, 30.0])
 @pytest.mark.parametrize("dt", [0.01, 0.001])
-def test_the_reference_follows_the_steering_with_a_lag(dt):
-    rig = YawRig(speed=15.0, wheel_angle=0.5)
-    rig.control(TIME_CONSTANT, dt)
-    final = 15.0 * (0.5 / RATIO) / (WHEELBASE + GRADIENT * 15.0**2)
+def test_the_reference_follows_the_steering_with_a_lag_that_grows_with_the_square_of_the_speed(dt, speed):
+    rig = YawRig(speed=speed, wheel_angle=0.2)
+    rig.control(LAG * speed**2, dt)
+    final = speed * (0.2 / RATIO) / (WHEELBASE + GRADIENT * speed**2)
     assert rig.yaw.yaw_rate_reference == pytest.approx(final * (1.0 - exp(-1.0)), rel=0.05)
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_out_of_a_curve_the_reference_follows_faster(side):
+    rig = YawRig(speed=20.0, wheel_angle=side * 0.3)
+    rig.control(2.0, dt=1e-3)
+    before = float(rig.yaw.yaw_rate_reference)
+    rig.state.inputs.wheel_angle = 0.0
+    rig.control(RETURN_SHARE * LAG * 20.0**2, dt=1e-3)
+    assert rig.yaw.yaw_rate_reference == pytest.approx(before * exp(-1.0), rel=0.02)
+
+
+def test_steering_to_the_other_side_is_slow_again_from_straight_ahead_on():
+    rig = YawRig(speed=20.0, wheel_angle=0.3)
+    rig.control(2.0, dt=1e-3)
+    rig.state.inputs.wheel_angle = -0.3
+    while rig.yaw.yaw_rate_reference > 0.0:
+        rig.control(1e-3, dt=1e-3)
+    final = 20.0 * (0.3 / RATIO) / (WHEELBASE + GRADIENT * 20.0**2)
+    rig.control(LAG * 20.0**2, dt=1e-3)
+    assert rig.yaw.yaw_rate_reference == pytest.approx(-final * (1.0 - exp(-1.0)), rel=0.03)
 
 
 @pytest.mark.parametrize("error", [0.1, -0.1, 0.02, 0.002])
@@ -105,7 +134,7 @@ def test_a_reference_that_rises_is_fed_forward_as_the_moment_that_accelerates_th
     """Of the lagged step the first slope is its height over the time constant."""
     rig = YawRig(speed=15.0, wheel_angle=0.5, gain=0.0, gain_rate=0.0, gain_integral=0.0, feed_forward=0.8)
     final = 15.0 * (0.5 / RATIO) / (WHEELBASE + GRADIENT * 15.0**2)
-    assert rig.control(1e-4, dt=1e-4) == pytest.approx(0.8 * INERTIA * final / TIME_CONSTANT, rel=0.01)
+    assert rig.control(1e-4, dt=1e-4) == pytest.approx(0.8 * INERTIA * final / (LAG * 15.0**2), rel=0.01)
 
 
 def test_an_error_that_grows_calls_for_a_moment_by_its_rate():

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hil.frames import FrameFlags, new_frames
-from hil.wire import QUEUE, WireState, frame_bits, new_queues, next_frame, priority, submit
+from hil.wire import QUEUE, WireState, frame_bits, insert, new_queues, next_frame, priority, submit
 
 BIT = 2000  # [ns] at 500 kbit/s
 
@@ -90,3 +90,18 @@ def test_the_bus_carries_one_frame_at_a_time_and_loses_none(frames: list[tuple[i
     ends = [time for _, time in delivered]
     assert np.all(np.diff(ends) >= 135 * BIT)
     assert int(wire.state.busy[0]) == len(frames) * 135 * BIT
+
+
+def test_who_comes_later_does_not_take_part_in_the_arbitration_before():
+    wire = Wire()
+    wire.submit(frame_of(0x300, time=0))
+    wire.submit(frame_of(0x200, time=100 * BIT))
+    wire.submit(frame_of(0x100, time=200 * BIT))
+    assert wire.deliver(10_000_000) == [(0x300, 135 * BIT), (0x200, 270 * BIT), (0x100, 405 * BIT)]
+
+
+def test_a_frame_is_logged_by_its_time_after_those_of_the_same_time():
+    log = new_frames(4)
+    for count, (identifier, time) in enumerate([(1, 10), (2, 30), (3, 10), (4, 20)]):
+        insert(log, count, frame_of(identifier, time))
+    assert list(zip(log.identifier.tolist(), log.time.tolist(), strict=True)) == [(1, 10), (3, 10), (4, 20), (2, 30)]

@@ -45,7 +45,7 @@ def at_the_wheel(targets, path=None, speed=0.0, grade=0.0, dt=1e-3):
     driver.acquaint(rig.parameters[0], habits[0])
     straight = np.array([[0.0, 0.0], [1.0, 0.0]])
     log = np.zeros((len(targets), 6))
-    drive(dt, targets, straight if path is None else path, hands[0], habits[0], *rig.records, log)
+    drive(dt, targets, driver.path_table(straight if path is None else path), hands[0], habits[0], *rig.records, log)
     return log
 
 
@@ -125,7 +125,7 @@ def test_circle_is_followed_without_an_offset_that_understeer_would_leave():
 def test_pedals_and_steering_wheel_move_no_faster_than_their_rates():
     steps = 60 if COMPILED else 15
     habits, hands = driver.DriverParameters.new(), driver.DriverState.new()
-    path = np.array([[0.0, 0.0], [1.0, 5.0], [2.0, 20.0]])
+    path = driver.path_table(np.array([[0.0, 0.0], [1.0, 5.0], [2.0, 20.0]]))
     motion = car.Measurements.new()[0].body
     motion.longitudinal_speed = 20.0
     for _ in range(steps):
@@ -172,13 +172,13 @@ def test_standing_driver_holds_the_brake():
 
 def test_path_goes_straight_on_beyond_its_end_and_is_never_walked_back():
     hands = driver.DriverState.new()
-    path = np.array([[0.0, 0.0], [10.0, 0.0], [20.0, 10.0]])
+    path = driver.path_table(np.array([[0.0, 0.0], [10.0, 0.0], [20.0, 10.0]]))
     along = driver.locate(16.0, 5.0, path, hands[0])
     assert hands.segment[0] == 1
-    assert along == pytest.approx(11.0 / math.sqrt(2.0))
-    end = (along + 50.0) / math.sqrt(2.0)
-    assert driver.preview(along + 50.0, path, 1) == pytest.approx((1, along + 50.0, 10.0 + end, end))
-    assert driver.preview(13.0, path, 0) == pytest.approx((1, 3.0, 10.0 + 3.0 / math.sqrt(2.0), 3.0 / math.sqrt(2.0)))
+    assert along == pytest.approx(10.0 + 11.0 / math.sqrt(2.0))
+    end = (along + 40.0) / math.sqrt(2.0)
+    assert driver.preview(along + 50.0, path, 1) == pytest.approx((1, 10.0 + end, end))
+    assert driver.preview(13.0, path, 0) == pytest.approx((1, 10.0 + 3.0 / math.sqrt(2.0), 3.0 / math.sqrt(2.0)))
     driver.locate(0.0, 0.0, path, hands[0])
     assert hands.segment[0] == 1
 
