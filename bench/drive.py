@@ -10,7 +10,7 @@ from bench.calibrating import calibration_of
 from bench.figures import FIGURES, figure_rows
 from bench.nodes.car import CarMeasurements, CarParameters, CarState, Phase
 from bench.plant.car import place
-from bench.plant.driver import acquaint
+from bench.plant.driver import acquaint, path_table
 from bench.rows import Row, bounded
 from bench.scenarios import Scenario
 from bench.vehicles import Vehicle
@@ -89,7 +89,7 @@ class Drive:
             known = ", ".join(figure.key for figure in FIGURES)
             raise UsageError(f"scenario {scenario.name}: targets.{min(unknown)}: no such figure; there are: {known}")
         self.controller = Node(CONTROLLER, network)
-        self.car = Node(CAR, network, (scenario.stimulus, scenario.path, scenario.road))
+        self.car = Node(CAR, network, (scenario.stimulus, path_table(scenario.path), scenario.road))
         self.controller.parameters[:] = calibration_of(vehicle) if calibration is None else calibration
         self._fill_car()
 

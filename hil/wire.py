@@ -23,6 +23,7 @@ class WireState:
     waiting = integer("frames in the queue", shape=(MAXIMUM_BUSES,))
     busy = integer("time during which frames were on the wire [ns]", shape=(MAXIMUM_BUSES,))
     overflow = integer("frames lost because the queue was full", shape=(MAXIMUM_BUSES,))
+    latest = integer("time of the youngest frame that was ever put into the queue [ns]", shape=(MAXIMUM_BUSES,))
 
 
 def new_queues(buses: int):
@@ -47,41 +48,56 @@ def priority(frame):
 
 @kernel
 def submit(wire, queues, frame):
-    """Put ``frame`` into the queue of its bus."""
+    """Put ``frame`` into the queue of its bus: the queue is in the order of arbitration, among equals the oldest first."""
     bus = frame.bus
     waiting = wire.waiting[bus]
     if waiting >= QUEUE:
         wire.overflow[bus] += 1
         return
-    queues[bus, waiting] = frame
+    own = priority(frame)
+    place = waiting
+    while place > 0 and priority(queues[bus, place - 1]) > own:
+        queues[bus, place] = queues[bus, place - 1]
+        place -= 1
+    queues[bus, place] = frame
     wire.waiting[bus] = waiting + 1
+    wire.latest[bus] = max(wire.latest[bus], frame.time)
 
 
 @kernel
 def next_frame(wire, queues, bus, now, out):
     """Move the next frame that is complete on ``bus`` by ``now`` [ns] into ``out[0]``; False if there is none."""
     waiting = wire.waiting[bus]
-    if waiting == 0:
+    if waiting == 0 or wire.free_at[bus] >= now:
         return False
-    earliest = queues[bus, 0].time
-    for k in range(1, waiting):
-        earliest = min(earliest, queues[bus, k].time)
-    start = max(wire.free_at[bus], earliest)
-    winner = -1
-    for k in range(waiting):
-        contender = queues[bus, k]
-        if contender.time <= start and (winner < 0 or priority(contender) < priority(queues[bus, winner])):
-            winner = k
+    start = wire.free_at[bus]
+    winner = 0
+    if start < wire.latest[bus]:  # the bus was idle when some of them came: only who was there takes part
+        earliest = queues[bus, 0].time
+        for k in range(1, waiting):
+            earliest = min(earliest, queues[bus, k].time)
+        start = max(start, earliest)
+        while queues[bus, winner].time > start:
+            winner += 1
     chosen = queues[bus, winner]
     duration = frame_bits(np.int64(chosen.length), chosen.kind & 1) * wire.bit_time[bus]
     if start + duration > now:
         return False
     out[0] = chosen
     out[0].time = start + duration
-    # Keep the order of the others: among equal identifiers the oldest goes first.
     for k in range(winner, waiting - 1):
         queues[bus, k] = queues[bus, k + 1]
     wire.waiting[bus] = waiting - 1
     wire.free_at[bus] = start + duration
     wire.busy[bus] += duration
     return True
+
+
+@kernel
+def insert(log, count, frame):
+    """Put ``frame`` into the first ``count`` of ``log`` by its time, after those of the same time."""
+    place = count
+    while place > 0 and log[place - 1].time > frame.time:
+        log[place] = log[place - 1]
+        place -= 1
+    log[place] = frame

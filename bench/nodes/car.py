@@ -96,8 +96,8 @@ class CarMeasurements:
 def step(dt, sensors, commands, state, measurements, parameters, stimulus, path, patches):
     """One step of the car: obeys ``commands`` (Outputs), fills ``sensors`` (Inputs).
 
-    ``stimulus`` is the table of :mod:`bench.nodes.stimulus`, ``path`` the points to follow, float64 (n, 2) [m], ``patches`` the
-    table of :mod:`bench.nodes.road`.
+    ``stimulus`` is the table of :mod:`bench.nodes.stimulus`, ``path`` that of :func:`bench.plant.driver.path_table`,
+    ``patches`` the table of :mod:`bench.nodes.road`.
     """
     plant = measurements.plant
     advance_phase(dt, plant, commands, state, parameters)

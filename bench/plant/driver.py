@@ -1,7 +1,9 @@
 """The driver: two pedals that hold a speed, and a steering wheel that follows a path."""
 
-from math import cos, sin, sqrt
+from math import cos, sin
 from typing import Any
+
+import numpy as np
 
 from bench.plant.car import axle_stiffnesses
 from bench.plant.motor import ENVELOPE_POINTS
@@ -127,33 +129,35 @@ def press(dt: float, accelerator: float, brake: float, driver: Any, state: Any) 
     state.brake = slew(state.brake, clamp(brake, 0.0, 1.0), driver.pedal_rate, driver.pedal_rate, dt)
 
 
+def path_table(points: Any) -> Any:
+    """A path to follow, float64 (n, 3): the ``points`` (n, 2) [m], and the way along the path up to each [m]."""
+    lengths = np.hypot(*np.diff(points, axis=0).T)
+    return np.column_stack([points, np.concatenate([[0.0], np.cumsum(lengths)])])
+
+
 @kernel
 def locate(x: float, y: float, path: Any, state: Any) -> float:
-    """Move on to the segment of ``path`` (n, 2) [m] abreast of ``x``, ``y`` [m]; the way driven along it [m]."""
+    """Move on to the segment of ``path`` (n, 3) [m] abreast of ``x``, ``y`` [m]; the way along the path there [m]."""
     while True:
         i = state.segment
         e_x, e_y = path[i + 1, 0] - path[i, 0], path[i + 1, 1] - path[i, 1]
-        length = sqrt(e_x * e_x + e_y * e_y)
-        along = ((x - path[i, 0]) * e_x + (y - path[i, 1]) * e_y) / length
-        if not along > length or i >= len(path) - 2:
+        along = path[i, 2] + ((x - path[i, 0]) * e_x + (y - path[i, 1]) * e_y) / (path[i + 1, 2] - path[i, 2])
+        if not along > path[i + 1, 2] or i >= len(path) - 2:
             return along
         state.segment += 1
 
 
 @kernel
-def preview(ahead: float, path: Any, segment: int) -> tuple[int, float, float, float]:
-    """Go ``ahead`` [m] along ``path`` (n, 2) from where ``segment`` begins; its end goes straight on.
+def preview(along: float, path: Any, segment: int) -> tuple[int, float, float]:
+    """The segment from ``segment`` on, and the place [m], where the way along ``path`` (n, 3) is ``along`` [m].
 
-    Returns the segment reached, the way along it, and the place there [m], so that the next point can go on from it.
+    The last segment goes straight on.
     """
-    while True:
-        e_x, e_y = path[segment + 1, 0] - path[segment, 0], path[segment + 1, 1] - path[segment, 1]
-        length = sqrt(e_x * e_x + e_y * e_y)
-        if not ahead > length or segment >= len(path) - 2:
-            share = ahead / length
-            return segment, ahead, path[segment, 0] + share * e_x, path[segment, 1] + share * e_y
-        ahead -= length
+    while along > path[segment + 1, 2] and segment < len(path) - 2:
         segment += 1
+    share = (along - path[segment, 2]) / (path[segment + 1, 2] - path[segment, 2])
+    x, y = path[segment, 0], path[segment, 1]
+    return segment, x + share * (path[segment + 1, 0] - x), y + share * (path[segment + 1, 1] - y)
 
 
 @kernel
@@ -173,7 +177,7 @@ def single_track(v: float, driver: Any) -> tuple[tuple[float, float], tuple[floa
 
 @kernel
 def follow_path(dt: float, body: Any, path: Any, driver: Any, state: Any) -> None:
-    """Turn the steering wheel for ``dt`` [s] so that the car, moving as ``body`` (BodyMeasurements), follows ``path`` (n, 2) [m].
+    """Turn the steering wheel for ``dt`` [s] so that the car, moving as ``body`` (BodyMeasurements), follows ``path`` (n, 3) [m].
 
     Optimal preview (C. C. MacAdam, IEEE Trans. SMC 11(6), 1981): of all road-wheel angles that could be held, the one with which
     a linear bicycle model, started from the car's own motion, comes nearest to the path over the preview time,
@@ -205,7 +209,8 @@ def follow_path(dt: float, body: Any, path: Any, driver: Any, state: Any) -> Non
         v_held, r_held = q_vv * v_held + q_vr * r_held, q_rv * v_held + q_rr * r_held
         psi_held += h * r_held
         g += h * (v_held + v * psi_held)
-        segment, along, p_x, p_y = preview(along + h * v, path, segment)
+        along += h * v
+        segment, p_x, p_y = preview(along, path, segment)
         across = cos_psi * (p_y - body.y) - sin_psi * (p_x - body.x)
         above += g * (across - y_free)
         below += g * g
