@@ -666,6 +666,15 @@ class Supervisor:
     limp_rise_rate = value("1/s", 0.5, 0.01, 100.0, "rate at which that share rises")
 
 
+@record
+class HandTorque:
+    """Clamp on torque by hand. Assumption: what a motor on a table does not tear itself loose with."""
+
+    torque_max = value("Nm", 20.0, 0.0, 400.0, "highest motor torque by hand, either sign")
+    speed_max = value("rad/s", 157.0, 0.0, 1500.0, "motor speed that torque by hand does not go beyond, either sign: 1500 rpm")
+    speed_fade = value("rad/s", 20.0, 1.0, 500.0, "speed below it in which the torque fades out")
+
+
 def per_fault(unit: str, key: str, maximum: float, description: str) -> Field:
     """One value a fault, by the number of its bit; the defaults are those of the table of faults."""
     default = [0.0] * FAULT_BITS
@@ -712,4 +721,5 @@ class Calibration:
     torque_path = TorquePath
     torque_monitor = TorqueMonitor
     supervisor = Supervisor
+    hand_torque = HandTorque
     faults = FaultTimes

@@ -17,6 +17,7 @@ from firmware_model import (
     driveline,
     driver_demand,
     friction,
+    hand_torque,
     input_qualification,
     pack_estimate,
     power_budget,
@@ -63,6 +64,42 @@ def step(dt: float, inputs: Any, outputs: Any, state: Any, measurements: Any, ca
         torque_monitor.check_driver(RASTER_1MS, inputs, state.torque_monitor, outputs, measurements.torque_monitor, calibration)
     torque_monitor.enforce(state.torque_monitor, outputs)
     _measure_axles(outputs, measurements, calibration)
+
+
+@kernel
+def step_by_hand(dt: float, inputs: Any, outputs: Any, state: Any, measurements: Any, calibration: Any) -> None:
+    """Run the controller once on a bench without a car: the operator's panel sets the motor torques, and the brakes rest.
+
+    Supervisor, limiter, torque path and monitor are those of :func:`step`; what needs a car that rolls is left out.
+    """
+    due_1ms, due_10ms, due_100ms = _advance_rasters(dt, state.raster)
+    input_qualification.qualify(inputs, state, calibration)
+    if due_100ms:
+        _derating(RASTER_100MS, inputs, state, measurements, calibration)
+    if due_10ms:
+        _battery_and_trust(RASTER_10MS, inputs, state, measurements, calibration)
+        state.sources.contradictions = 0  # motors turn, and no wheel does
+    if due_1ms:
+        _speed_of_motors(state, measurements.vehicle_speed, calibration)
+        supervisor.supervise(RASTER_1MS, inputs, state, outputs, measurements, calibration)
+    front, rear = hand_torque.wanted(state, inputs.panel, calibration)
+    measurements.front.motor_torque_wanted, measurements.rear.motor_torque_wanted = front, rear
+    front, rear = torque_path.approach(dt, front, rear, state, calibration)
+    front, rear = power_budget.fit(dt, front, rear, state.discharge_limiter, state, measurements, calibration)
+    torque_path.command(front, rear, state, outputs, calibration)
+    if due_1ms:
+        torque_monitor.check_hand(RASTER_1MS, inputs, state.torque_monitor, outputs, measurements.torque_monitor, calibration)
+    torque_monitor.enforce(state.torque_monitor, outputs)
+    _measure_axles(outputs, measurements, calibration)
+
+
+@kernel
+def _speed_of_motors(state: Any, measurements: Any, calibration: Any) -> None:
+    """The speed [m/s] that a car would have by its faster motor, for those who wait for standstill."""
+    front, rear = calibration.front, calibration.rear
+    by_front = state.inputs.front.motor_speed * front.wheel_radius / front.gear_ratio if front.motor_present else 0.0
+    by_rear = state.inputs.rear.motor_speed * rear.wheel_radius / rear.gear_ratio if rear.motor_present else 0.0
+    state.vehicle_speed.speed = measurements.speed = by_front if abs(by_front) > abs(by_rear) else by_rear
 
 
 @kernel

@@ -213,6 +213,8 @@ class PanelInputs:
 
     armed = flag("the operator has armed the controller")
     emergency_stop = flag("the emergency stop is pressed")
+    front_torque = real("Nm", "torque by hand at the front motor's shaft, positive forward")
+    rear_torque = real("Nm", "torque by hand at the rear motor's shaft, positive forward")
     link = Link
 
 

@@ -56,6 +56,7 @@ DEVIATION_TORQUE_MAX = 20.0  # [Nm]
 DEVIATION_TIME_MAX = 0.14  # [s]
 UNCONTROLLED_TIME_MAX = 1.0  # [s]
 REPORT_AGE_MAX = 0.1  # [s]
+HAND_SILENCE_MAX = 1.0  # [s]
 # What is no pedal position and no power limit any more.
 PEDAL_TOLERANCE = 0.1  # [1] beyond both ends
 POWER_MAX = 1e6  # [W]
@@ -94,6 +95,29 @@ def check_request(dt: float, inputs: Any, request: Any, state: Any, outputs: Any
     front_known, rear_known = request.front.link.age <= age_max, request.rear.link.age <= age_max
     _judge_deliveries(dt, inputs, request, front_known, rear_known, state, measurements, calibration)
     _conclude(outputs, state, measurements)
+
+
+@kernel
+def check_hand(dt: float, inputs: Any, state: Any, outputs: Any, measurements: Any, calibration: Any) -> None:
+    """Compare the commands in ``outputs`` with what the operator's panel wants (raw ``inputs``), within the clamp on torque.
+
+    Of a bench without a car: nothing slips, and nobody presses a pedal.
+    """
+    most = _at_most(calibration.hand_torque.torque_max, MOTOR_TORQUE_MAX)
+    alive = inputs.panel.link.age <= _at_most(calibration.input_qualification.panel_timeout, HAND_SILENCE_MAX)
+    front = _wanted_by_hand(inputs.panel.front_torque, most) if alive else 0.0
+    rear = _wanted_by_hand(inputs.panel.rear_torque, most) if alive else 0.0
+    driving, braking = _larger(front, 0.0) + _larger(rear, 0.0), _larger(-front, 0.0) + _larger(-rear, 0.0)
+    _judge_commands(dt, 1.0, driving, braking, 0.0, 0.0, outputs, state, measurements, calibration)
+    enforce(state, outputs)
+    _judge_deliveries(dt, inputs, outputs, True, True, state, measurements, calibration)
+    _conclude(outputs, state, measurements)
+
+
+@kernel
+def _wanted_by_hand(torque: float, most: float) -> float:
+    """The operator's ``torque`` [Nm] within the clamp; 0 for one that is not a number."""
+    return clamp(torque, -most, most) if isfinite(torque) else 0.0
 
 
 @kernel

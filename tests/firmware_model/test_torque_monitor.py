@@ -12,7 +12,7 @@ from firmware_model.kernel import kernel
 from firmware_model.measurements import Fault
 from firmware_model.signals import NO_SECOND_TRACK, Gear, Inputs, Outputs
 from firmware_model.state import State
-from firmware_model.torque_monitor import check_driver, check_request, enforce
+from firmware_model.torque_monitor import check_driver, check_hand, check_request, enforce
 
 DT = 1e-3
 SETTLED = 0.4  # [s] the band has reached what the pedals allow
@@ -588,3 +588,54 @@ def test_without_a_request_nothing_is_compared():
     rig.request.front.link.age = 1e6
     rig.inputs.front.motor_torque = 100.0
     assert rig.check(0.0, 1.0) == Fault(0)
+
+
+# Torque by hand -------------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def watch_hand(steps, dt, front, rear, inputs, state, outputs, measurements, calibration):
+    for _ in range(steps):
+        outputs.front.motor_torque = front
+        outputs.rear.motor_torque = rear
+        check_hand(dt, inputs, state, outputs, measurements, calibration)
+
+
+class HandMonitorRig(MonitorRig):
+    """The monitor of a bench without a car: the operator's panel instead of pedals."""
+
+    def __init__(self, front=0.0, rear=0.0):
+        super().__init__(speed=0.0)
+        self.inputs.panel.front_torque, self.inputs.panel.rear_torque = front, rear
+
+    def check_hand(self, front, rear, seconds=DT):
+        watch_hand(round(seconds / DT), DT, front, rear, self.inputs, self.memory, self.outputs, self.watched, self.calibration)
+        return self.torques
+
+
+@pytest.mark.parametrize(("asked", "commanded"), [(10.0, 10.0), (-10.0, -10.0), (20.0, 29.0), (50.0, 29.0)])
+def test_what_the_operator_asks_for_within_the_clamp_is_no_fault(asked, commanded):
+    rig = HandMonitorRig(front=asked)
+    rig.check_hand(commanded, 0.0, 0.3)
+    assert rig.monitor_faults & (Fault.MONITOR_EXCESS | Fault.MONITOR_OPPOSITE) == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "commanded", "fault"),
+    [
+        (10.0, 21.0, Fault.MONITOR_EXCESS),
+        (50.0, 31.0, Fault.MONITOR_EXCESS),
+        (10.0, -9.0, Fault.MONITOR_OPPOSITE),
+        (nan, 9.0, Fault.MONITOR_OPPOSITE),
+    ],
+)
+def test_more_than_the_operators_torque_or_against_it_is_cut(asked, commanded, fault):
+    rig = HandMonitorRig(front=asked)
+    assert rig.check_hand(commanded, 0.0, 0.3) == (0.0, 0.0)
+    assert rig.monitor_faults & fault
+
+
+def test_an_operator_who_is_gone_wants_nothing():
+    rig = HandMonitorRig(front=15.0)
+    rig.inputs.panel.link.age = 0.6
+    assert rig.check_hand(15.0, 0.0, 0.3) == (0.0, 0.0)
