@@ -266,6 +266,59 @@ def performance(
 
 
 @app.command()
+def hub(
+    buses: Annotated[
+        list[str] | None,
+        typer.Argument(help="Names of the buses; front, rear and chassis if none is given.", metavar="BUS[@BITRATE]"),
+    ] = None,
+    ports: Annotated[int, typer.Option("--ports", help="USB-CAN ports on each bus.", min=1, max=64, metavar="N")] = 2,
+    bitrate: Annotated[int, typer.Option("--bitrate", help="Of every bus that names none.", metavar="BIT/S")] = 500_000,
+    links: Annotated[
+        list[str] | None,
+        typer.Option("--port", help="Where the next port of a bus is to be; may be given several times.", metavar="BUS=PATH"),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", help="Folder for the other ports and the control socket; one hub a folder.", metavar="DIR"),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the chances of disturbances.", metavar="N")] = 0,
+    tell: Annotated[
+        str | None,
+        typer.Option("--tell", help="Give a command to the hub that runs, print its answer, and end.", metavar="COMMAND"),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object with the ports once they are there.")] = False,
+) -> None:
+    """A virtual CAN network with USB-CAN ports, for machines without CAN. Anything that speaks slcan can plug in.
+
+    Buses have bitrate, arbitration, acknowledgement, error counters and bus-off; frames take their time. It runs until Ctrl-C.
+
+    For example, a bus that one terminal serves, and two others use, one to look on, one to send:
+
+    e4hil hub front --port front=/tmp/can0 --port front=/tmp/can1
+
+    python -m can.viewer -i slcan -c /tmp/can0 -b 500000
+
+    python -m can.player -i slcan -c /tmp/can1 -b 500000 drive.log
+
+    Pull a cable, lose every tenth frame, destroy ten, and see what came of it:
+
+    e4hil hub --tell "unplug front0"
+
+    e4hil hub --tell "lose front1 probability=0.1"
+
+    e4hil hub --tell "corrupt front identifier=0x1D4 count=10"
+
+    e4hil hub --tell statistics
+    """
+    from bench.commands import hub as command
+
+    if tell is not None:
+        command.tell(tell, folder)
+        return
+    command.run(buses or ["front", "rear", "chassis"], ports, bitrate, links or [], folder, seed, json)
+
+
+@app.command()
 def vehicles(json: JsonOption = False) -> None:
     """List the vehicles."""
     from bench.commands.lists import vehicles as run
