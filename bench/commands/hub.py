@@ -3,7 +3,6 @@
 import json as json_module
 import re
 import signal
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,7 +14,6 @@ from hil.errors import UsageError
 from hil.virtual_can import BusPlan, Hub, HubClient
 
 REFRESH = 1.0  # [s] the load of a bus is that of a second
-COUNTERS_WIDTH = 72  # [columns] of all that stands beside the address
 BUS = re.compile(r"([^@=]+)(?:@(\d+))?")
 LINK = re.compile(r"([^=]+)=(.+)")
 
@@ -66,24 +64,26 @@ def _stopped_by_signals(hub: Hub) -> Iterator[None]:
 
 @contextmanager
 def _shown(hub: Hub, json: bool) -> Iterator[None]:
-    """Tell where the ports are: one JSON object, a table, or on a terminal a table that lives."""
+    """Tell where the ports are, as one JSON object or as lines to copy from; a terminal also gets a table that lives."""
     console = output()
     if json:
         print(json_module.dumps(hub.description()), flush=True)
         yield
-    elif console.is_terminal:
-        with _live_table(hub, console):
-            yield
-    else:
-        for port in hub.ports:
-            print(f"{port}  {hub.address(port)}")
-        sys.stdout.flush()
+        return
+    longest = max(map(len, hub.ports))
+    for port in hub.ports:
+        print(f"{port:<{longest}}  {hub.address(port)}", flush=True)
+    if not console.is_terminal:
+        yield
+        return
+    print("Ctrl-C ends the hub. From another terminal: e4hil hub --tell statistics")
+    with _live_table(hub, console):
         yield
 
 
 @contextmanager
 def _live_table(hub: Hub, console: Any) -> Iterator[None]:
-    """The table, drawn anew every second by a thread that asks the hub as any other program would."""
+    """A table drawn anew every second by a thread that asks the hub as any other program would."""
     from rich.live import Live
 
     done = threading.Event()
@@ -91,12 +91,9 @@ def _live_table(hub: Hub, console: Any) -> Iterator[None]:
     def watch() -> None:
         with suppress(UsageError), HubClient(hub.folder) as client:  # a hub that ends no longer answers
             while not done.wait(REFRESH):
-                live.update(port_table(hub, client.statistics(), console.width), refresh=True)
+                live.update(port_table(client.statistics()), refresh=True)
 
-    console.print(
-        f"[dim]Ctrl-C ends the hub; disturb it with: e4hil hub --tell 'unplug {next(iter(hub.ports))}'[/]", soft_wrap=True
-    )
-    with Live(port_table(hub, hub.statistics(), console.width), console=console, auto_refresh=False) as live:
+    with Live(port_table(hub.statistics()), console=console, auto_refresh=False) as live:
         watcher = threading.Thread(target=watch, name="hub table", daemon=True)
         watcher.start()
         try:
@@ -107,31 +104,23 @@ def _live_table(hub: Hub, console: Any) -> Iterator[None]:
             watcher.join()
 
 
-def port_table(hub: Hub, statistics: Mapping[str, Any], width: int) -> Any:
-    """Buses and ports with what a person needs to plug in, never cut; and how they are, where there is room."""
+def port_table(statistics: Mapping[str, Any]) -> Any:
+    """Load of the buses, and how their ports are."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    addresses = {port: hub.address(port) for port in hub.ports}
-    longest = max(map(len, addresses.values()))
-    wide = width >= longest + COUNTERS_WIDTH
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("bus", no_wrap=True)
-    table.add_column("load", no_wrap=True, justify="right")
-    table.add_column("plug in with", no_wrap=True, min_width=longest)
+    table.add_column("bus")
+    table.add_column("load", justify="right", no_wrap=True)
+    table.add_column("port")
     table.add_column("state", no_wrap=True)
-    for heading in ("sent", "received", "lost", "TEC", "REC") if wide else ():
+    for heading in ("sent", "received", "lost", "TEC", "REC"):
         table.add_column(heading, justify="right", no_wrap=True)
     for bus in statistics["buses"]:
         name, load = bus["name"], f"{100.0 * bus['load']:.0f} %"
         for port in bus["ports"]:
-            counts = [
-                port["sent"],
-                port["received"],
-                port["lost"] + port["refused"],
-                port["transmit_errors"],
-                port["receive_errors"],
-            ]
-            table.add_row(name, load, addresses[port["name"]], port["condition"], *(map(str, counts) if wide else ()))
+            lost = port["lost"] + port["refused"]
+            counts = port["sent"], port["received"], lost, port["transmit_errors"], port["receive_errors"]
+            table.add_row(name, load, port["name"], port["condition"], *map(str, counts))
             name = load = ""
     return table

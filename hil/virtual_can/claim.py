@@ -26,9 +26,9 @@ def prepare_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.stat()
     except OSError as error:
-        raise UsageError(f"folder {folder}: cannot be made: {error.strerror}; choose another with --folder") from error
+        raise UsageError(f"{folder}: cannot be made a folder: {error.strerror}; choose another with --folder") from error
     if status.st_uid not in (os.getuid(), 0) or not os.access(folder, os.W_OK):
-        raise UsageError(f"folder {folder}: belongs to another user; choose another with --folder")
+        raise UsageError(f"{folder}: belongs to another user; choose another with --folder")
 
 
 class Claim:

@@ -327,4 +327,4 @@ def _make_parent(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{path.parent}: cannot be made: {error.strerror}") from error
+        raise UsageError(f"{path.parent}: cannot be made a folder: {error.strerror}") from error

@@ -15,6 +15,7 @@ from hil.virtual_can.injection import Injection
 from hil.virtual_can.lawicel import LONGEST_LINE, Adapter
 
 READ = 4096  # [bytes] at a time, so that a port that floods does not starve the others
+ANSWER_BUFFER = 4096  # [bytes] so that a program that has been asleep is answered
 RECEIVE_BUFFER = 64 * (LONGEST_LINE + 5)  # [bytes] 64 frames with time stamps, beside the 20 kB of the kernel's terminal
 
 
@@ -95,7 +96,7 @@ class Port:
             self._hang_up()
             return False
         self.attended = True
-        self._write(self._adapter.accept(data, now))
+        self._write(self._adapter.accept(data, now), RECEIVE_BUFFER + ANSWER_BUFFER)
         return len(data) == READ
 
     def release(self, now: int) -> None:
@@ -129,13 +130,13 @@ class Port:
         self._delayed.append((max(time + delay, latest), frame))
 
     def _report(self, frame: Frame, time: int) -> None:
-        if not self._write(self._adapter.report(frame, time)):
+        if not self._write(self._adapter.report(frame, time), RECEIVE_BUFFER):
             self.lost += 1
             self.controller.latched |= Status.RECEIVE_FULL | Status.OVERRUN
 
-    def _write(self, lines: bytes) -> bool:
-        """Append whole lines; False if the buffer is full. An adapter waits for nobody."""
-        if len(self._output) >= RECEIVE_BUFFER:
+    def _write(self, lines: bytes, limit: int) -> bool:
+        """Append whole lines; False if the buffer is at its limit. An adapter waits for nobody."""
+        if len(self._output) >= limit:
             return False
         self._output += lines
         return True
