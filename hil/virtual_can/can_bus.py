@@ -7,7 +7,7 @@ nodes that send the same identifier at the same instant do not collide here: the
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, IntFlag
 
@@ -26,6 +26,7 @@ RECOVERY_SEQUENCES = 128  # of 11 recessive bits; each frame ends with one
 SEQUENCE_BITS = 11
 BITRATE_TOLERANCE = 0.01  # oscillators of two nodes may differ by this and still understand each other
 LOAD_WINDOW = 1_000_000_000  # [ns]
+CATCH_UP = 1_000_000_000  # [ns] a hub that slept for longer (a suspended machine) does not send for all that time
 
 EXTENDED, REMOTE = FrameFlags.EXTENDED.value, FrameFlags.REMOTE.value  # plain numbers: flags are slow
 # Kernels, called from Python with a Python frame: as they are written, not compiled.
@@ -81,6 +82,7 @@ class Controller:
     receive: Callable[[Frame, int], None]
     mode: Mode = Mode.CLOSED
     bitrate: int = 0  # [bit/s]
+    understands: bool = False  # whether that is the bitrate of its bus
     queue: deque[Frame] = field(default_factory=deque)
     transmit_errors: int = 0
     receive_errors: int = 0
@@ -89,7 +91,7 @@ class Controller:
     received: int = 0
     refused: int = 0  # frames that found the transmit buffer full
     not_before: int = 0  # [ns] an error-passive node lets the others go first
-    rejoins: int | None = None  # number of the recessive sequence that ends bus-off
+    rejoins: int = 0  # number of the recessive sequence that ends bus-off, once it is opened anew
 
     @property
     def bus_off(self) -> bool:
@@ -145,14 +147,17 @@ class CanBus:
         self._sequences_of_frames = 0
         self._origin = self._free_at = self._window = now
         self._busy_at_window = 0
+        self._recovering: list[Controller] = []
         self._repeating = False  # a lone error-passive node repeats its frame: nothing changes until somebody does something
 
     def open(self, controller: Controller, mode: Mode, bitrate: int, now: int) -> None:
         """Take a controller onto the bus. One that is bus-off waits for its recessive bits first."""
         self.touch(now)
         controller.mode, controller.bitrate = mode, bitrate
+        controller.understands = abs(bitrate - self.bitrate) <= BITRATE_TOLERANCE * self.bitrate
         if controller.bus_off:
             controller.rejoins = self._sequences(now) + RECOVERY_SEQUENCES
+            self._recovering.append(controller)
         else:
             controller.transmit_errors = controller.receive_errors = 0
         controller.latched = controller.not_before = 0
@@ -161,8 +166,9 @@ class CanBus:
         """Take a controller off the bus; what it had to send is gone."""
         self.touch(now)
         controller.mode = Mode.CLOSED
-        controller.rejoins = None
         controller.queue.clear()
+        if controller in self._recovering:
+            self._recovering.remove(controller)
 
     def send(self, controller: Controller, frame: Frame, now: int) -> bool:
         """Give a frame to an open controller; False, and flagged, if its buffer is full."""
@@ -192,6 +198,7 @@ class CanBus:
         if self._repeating:
             self._occupy(now)
         else:
+            self._free_at = max(self._free_at, now - CATCH_UP)
             self._rejoin(now)
             while (attempt := self._next_attempt()) is not None:
                 start, sender, contenders = attempt
@@ -229,7 +236,7 @@ class CanBus:
         self._free_at = end
         if self._is_destroyed(sender, frame, others):
             self._destroy(sender, others)
-        elif not self._understands(sender) or not any(self._understands(c) for c in others):
+        elif not sender.understands or not any(c.understands for c in others):
             self._miss_acknowledge(sender, others, alone=len(contenders) == 1)
         else:
             self._deliver(sender, frame, end)
@@ -244,9 +251,9 @@ class CanBus:
             return True
         if self._injection.strikes(Effect.CORRUPT, sender.name, frame.identifier):
             return True
-        if not self._understands(sender):
+        if not sender.understands:
             return any(not c.error_passive for c in others)
-        return any(not c.error_passive and not self._understands(c) for c in others)
+        return any(not c.error_passive and not c.understands for c in others)
 
     def _destroy(self, sender: Controller, others: list[Controller]) -> None:
         """Error flags: everybody counts, and the sender will try again."""
@@ -255,7 +262,7 @@ class CanBus:
         sender.transmit_errors += TRANSMIT_ERROR
         sender.latched |= Status.BUS_ERROR
         for controller in others:
-            first = self._understands(sender) and not self._understands(controller) and not controller.error_passive
+            first = sender.understands and not controller.understands and not controller.error_passive
             self._count_receive_error(controller, RECEIVE_ERROR + (FIRST_TO_SIGNAL if first else 0))
 
     def _miss_acknowledge(self, sender: Controller, others: list[Controller], alone: bool) -> None:
@@ -270,7 +277,7 @@ class CanBus:
             self._count_receive_error(controller, RECEIVE_ERROR)
         if not sender.error_passive:
             sender.transmit_errors += TRANSMIT_ERROR
-        elif alone and not self._injection.rules and all(c.rejoins is None for c in self.controllers):
+        elif alone and not self._injection.rules and not self._recovering:
             self._repeating = True
 
     def _deliver(self, sender: Controller, frame: Frame, end: int) -> None:
@@ -282,7 +289,7 @@ class CanBus:
         for controller in self.controllers:
             if controller is sender or not controller.listens:
                 continue
-            if not self._understands(controller):
+            if not controller.understands:
                 self._count_receive_error(controller, RECEIVE_ERROR)
                 continue
             if controller.receive_errors:
@@ -296,9 +303,6 @@ class CanBus:
         if controller.mode is Mode.NORMAL:
             controller.receive_errors = min(controller.receive_errors + count, COUNTER_MAXIMUM)
 
-    def _understands(self, controller: Controller) -> bool:
-        return abs(controller.bitrate - self.bitrate) <= BITRATE_TOLERANCE * self.bitrate
-
     def _occupy(self, now: int) -> None:
         self._busy += max(0, now - self._free_at)
         self._free_at = max(self._free_at, now)
@@ -309,18 +313,15 @@ class CanBus:
         idle = max(0, (min(now, attempt[0]) if attempt else now) - self._origin - self._busy)
         return self._sequences_of_frames + idle // (SEQUENCE_BITS * self._bit)
 
-    def _recovering(self) -> Iterator[tuple[int, Controller]]:
-        return ((c.rejoins, c) for c in self.controllers if c.rejoins is not None)
-
     def _rejoin(self, now: int) -> None:
-        for sequence, controller in self._recovering():
-            if self._sequences(now) >= sequence:
-                controller.transmit_errors = controller.receive_errors = 0
-                controller.rejoins = None
-                controller.not_before = now
+        """End bus-off where enough recessive bits have passed."""
+        for controller in [c for c in self._recovering if self._sequences(now) >= c.rejoins]:
+            controller.transmit_errors = controller.receive_errors = 0
+            controller.not_before = now
+            self._recovering.remove(controller)
 
     def _await_rejoin(self, now: int) -> None:
         """On an idle bus nobody else wakes a recovering controller."""
-        for sequence, _ in self._recovering():
-            when = now + max(1, sequence - self._sequences(now)) * SEQUENCE_BITS * self._bit
+        for controller in self._recovering:
+            when = now + max(1, controller.rejoins - self._sequences(now)) * SEQUENCE_BITS * self._bit
             self.next_event = min(when, self.next_event or when)

@@ -60,9 +60,9 @@ class Port:
                 os.close(terminal)
             os.set_blocking(self.fd, False)
             self.path.symlink_to(self._terminal)
-        except OSError as error:
+        except (OSError, termios.error) as error:
             self._close_terminal()
-            raise UsageError(f"port {self.name}: no pseudo-terminal at {self.path}: {error.strerror}") from error
+            raise UsageError(f"port {self.name}: no pseudo-terminal at {self.path}: {error.args[-1]}") from error
         self._adapter.power_up(now)
         self.bus.controllers.append(self.controller)
 
@@ -148,7 +148,7 @@ class Port:
         self.attended = False
         self._output.clear()
         self._adapter.forget_line()
-        with suppress(OSError):
+        with suppress(OSError, termios.error):  # Linux, too, can take the terminal over, for its slcan driver
             terminal = os.open(self._terminal, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
             termios.tcflush(terminal, termios.TCIFLUSH)
             os.close(terminal)

@@ -103,6 +103,15 @@ def test_a_lone_node_keeps_the_bus_busy() -> None:
     assert rig.bus.load == pytest.approx(1.0, abs=0.1)  # it pauses for eight bits after each attempt
 
 
+def test_a_hub_that_slept_for_a_day_is_awake_at_once() -> None:
+    rig = Rig(Mode.NORMAL)
+    rig.injection.add(Effect.LOSE, "front0", 1.0, None, None)  # as long as something disturbs, every attempt counts
+    rig.send(0, frame())
+    rig.advance(LONG)
+    rig.advance(86_400 * SECOND)
+    assert rig.bus.errors <= SECOND / LONG + 2
+
+
 def test_a_listener_receives_but_does_not_acknowledge() -> None:
     rig = Rig(Mode.NORMAL, Mode.LISTEN_ONLY)
     rig.send(0, frame())

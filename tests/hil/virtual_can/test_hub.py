@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -276,6 +277,17 @@ def test_unplugging_fifty_times_leaks_nothing_and_each_time_it_comes_back(hub: H
         counts.append((descriptors(), threading.active_count(), len(hub.buses["front"].controllers), len(hub._by_fd)))
     assert set(counts) == {counts[0]}
     terminals[0].fd = Terminal(path).fd
+
+
+def test_a_terminal_that_another_driver_has_taken_over_is_let_go(monkeypatch, terminals, client: HubClient) -> None:
+    def refuse(*_: object) -> None:
+        raise termios.error(22, "Invalid argument")  # as Linux answers while its slcan driver has the terminal
+
+    monkeypatch.setattr("termios.tcflush", refuse)
+    Terminal(f"/proc/self/fd/{terminals[0].fd}").open_channel().close()
+    terminals[0].close()
+    eventually(lambda: not port(client, "front0")["attended"])
+    terminals[0].fd = os.dup(terminals[1].fd)  # for the fixture to close
 
 
 def test_python_can_notices_that_its_port_is_gone(python_can, client: HubClient) -> None:

@@ -155,6 +155,23 @@ def test_status_flags_have_their_bits_and_are_cleared_by_reading() -> None:
     assert bench.ask(b"F\r" * 2) == b"F80\rF00\r"  # nobody acknowledged
 
 
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"C\rS6\r\rO\rO\r",  # python-can
+        b"C\rS6\rF\rO\r",  # slcand -c -s6 -f -o
+        b"C\rS6\rY2\rO\r",  # SavvyCAN, which asks for CAN FD, too
+        b"\r\r\rV\rS6\rM00000000\rmFFFFFFFF\rZ0\rO\r",  # by the manual
+    ],
+)
+def test_programs_begin_in_their_own_ways(beginning: bytes) -> None:
+    for bench in (Bench(), Bench().opened(), Bench().opened(b"L")):
+        bench.ask(b"C\r")
+        for _ in range(2):  # and once more, after a crash
+            bench.ask(beginning)
+            assert (bench.rig.nodes[0].mode, bench.rig.nodes[0].bitrate) == (Mode.NORMAL, BITRATE)
+
+
 def test_a_line_may_come_in_pieces_and_lines_together() -> None:
     bench = Bench()
     assert [bench.ask(piece) for piece in (b"S", b"6", b"\rO", b"\rt10", b"0", b"0\r")] == [b"", b"", OK, OK, b"", b"z\r"]
