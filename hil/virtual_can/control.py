@@ -80,7 +80,7 @@ class HubClient:
     def tell(self, command: str) -> dict[str, Any]:
         """Send one command and return the answer."""
         try:
-            self._socket.sendall(command.encode() + b"\n")
+            self._socket.sendall(" ".join(command.split()).encode() + b"\n")
             line = self._answers.readline()
         except OSError as error:
             raise UsageError(f"the hub does not answer: {error.strerror or error}") from error

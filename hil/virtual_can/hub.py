@@ -48,6 +48,8 @@ class Hub:
 
     def __init__(self, plans: list[BusPlan], *, folder: Path | None = None, seed: int = 0) -> None:
         """Claim all paths and plug all ports in. Raises UsageError, and leaves nothing behind, if that is not possible."""
+        if not hasattr(select, "epoll"):
+            raise UsageError("the hub needs Linux")
         _check(plans)
         self.folder = folder or default_folder()
         self.ports: dict[str, Port] = {}
@@ -120,10 +122,11 @@ class Hub:
         for fd, event in events:
             if fd in self._by_fd:
                 unread.add(fd)
+                self._by_fd[fd].ending = bool(event & select.EPOLLHUP)
             elif fd == self._listener.fileno():
                 self._accept_client()
             elif fd in self._clients:
-                self._serve_client(self._clients[fd], event, now)
+                self._serve_client(self._clients[fd], now)
         for fd in unread:
             # A command may have unplugged it in the meantime.
             if fd in self._by_fd and self._by_fd[fd].read(now):
@@ -179,7 +182,7 @@ class Hub:
         self._clients[connection.fileno()] = _Client(connection)
         self._epoll.register(connection, select.EPOLLIN)
 
-    def _serve_client(self, client: "_Client", event: int, now: int) -> None:
+    def _serve_client(self, client: "_Client", now: int) -> None:
         try:
             data = client.socket.recv(LONGEST_COMMAND)
             *lines, client.torn = (client.torn + data).split(b"\n")
@@ -206,9 +209,9 @@ class Hub:
                 case ["lose" | "corrupt" as effect, target, *options]:
                     self._injection.add(Effect(effect), self._target(target), **parse_options(options))
                 case ["bus-off", port]:
-                    self._port(port).controller.transmit_errors = BUS_OFF_LIMIT
+                    self._plugged(port).controller.transmit_errors = BUS_OFF_LIMIT
                 case ["unplug", port]:
-                    self._unplug(self._port(port), now)
+                    self._unplug(self._plugged(port), now)
                 case ["plug", port]:
                     self._replug(self._port(port), now)
                 case ["clear"]:
@@ -268,14 +271,18 @@ class Hub:
             return self.ports[name]
         raise UsageError(f'no port "{name}"; there are {", ".join(self.ports)}')
 
+    def _plugged(self, name: str) -> Port:
+        port = self._port(name)
+        if not port.plugged:
+            raise UsageError(f"port {name} is not plugged in")
+        return port
+
     def _delay(self, target: str, seconds: float) -> None:
         if not 0.0 <= seconds <= LONGEST_DELAY:
             raise UsageError(f"delay {seconds:g}: must be 0 to {LONGEST_DELAY:g} s")
         self._injection.set_delay(target, round(seconds * 1e9))
 
     def _unplug(self, port: Port, now: int) -> None:
-        if not port.plugged:
-            raise UsageError(f"port {port.name} is not plugged in")
         del self._by_fd[port.fd]
         port.unplug(now)
 

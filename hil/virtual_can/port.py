@@ -30,6 +30,7 @@ class Port:
         self.controller = Controller(name, self._receive)
         self.fd = -1
         self.attended = False  # whether a program has the port open, as far as is known
+        self.ending = False  # whether the last program has closed it, and there may be something to read from it yet
         self.lost = 0  # frames that found the receive buffer full
         self._injection = injection
         self._adapter = Adapter(self.controller, bus, number, now)
@@ -88,7 +89,7 @@ class Port:
         try:
             data = os.read(self.fd, READ)
         except BlockingIOError:
-            self.attended = True
+            self.attended, self.ending = True, False
             return False
         except OSError as error:
             if error.errno != errno.EIO:
@@ -97,7 +98,7 @@ class Port:
             return False
         self.attended = True
         self._write(self._adapter.accept(data, now), RECEIVE_BUFFER + ANSWER_BUFFER)
-        return len(data) == READ
+        return self.ending or len(data) == READ
 
     def release(self, now: int) -> None:
         """Report the delayed frames that are due."""
@@ -143,6 +144,7 @@ class Port:
 
     def _hang_up(self) -> None:
         """The last program has closed the port: what it had not read, or not finished writing, is not for the next one."""
+        self.ending = False
         if not self.attended:
             return
         self.attended = False

@@ -246,6 +246,15 @@ def test_a_program_that_floods_a_port_is_answered_and_starves_nobody(hub: Hub, c
         thread.join()
 
 
+def test_a_program_that_writes_and_leaves_is_obeyed_and_seen_to_have_left(hub: Hub, client: HubClient) -> None:
+    for _ in range(20):
+        terminal = Terminal(hub.ports["front0"].path)
+        terminal.write(b"C\rS6\rO\r" + b"V\r" * 1500)  # more than one read takes
+        terminal.close()
+        eventually(lambda: not port(client, "front0")["attended"])
+        assert port(client, "front0")["condition"] == "open"
+
+
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(garbage=st.binary(max_size=300))
 def test_any_bytes_into_a_port_leave_it_usable(hub: Hub, garbage: bytes) -> None:
@@ -288,6 +297,14 @@ def test_a_terminal_that_another_driver_has_taken_over_is_let_go(monkeypatch, te
     terminals[0].close()
     eventually(lambda: not port(client, "front0")["attended"])
     terminals[0].fd = os.dup(terminals[1].fd)  # for the fixture to close
+
+
+def test_an_unplugged_port_obeys_nothing_but_plug(client: HubClient) -> None:
+    client.unplug("front0")
+    for command in (client.unplug, client.bus_off):
+        with pytest.raises(UsageError, match="port front0 is not plugged in"):
+            command("front0")
+    client.plug("front0")
 
 
 def test_python_can_notices_that_its_port_is_gone(python_can, client: HubClient) -> None:
@@ -357,6 +374,7 @@ REFUSED = {
     "delay front0 -1": "must be 0 to 60 s",
     "delay front0 nan": "must be 0 to 60 s",
     "plug front0": "is plugged in",
+    "explode\nstatistics": "expected one of: statistics",
     "explode": "expected one of: statistics",
     "": "expected one of: statistics",
 }
@@ -450,6 +468,12 @@ def test_a_folder_that_cannot_be_made_is_told(folder: str) -> None:
 def test_a_folder_too_deep_for_a_socket_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no socket can be made"):
         Hub([BusPlan("front")], folder=tmp_path / ("deep" * 30))
+
+
+def test_another_system_is_told(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.delattr("select.epoll")
+    with pytest.raises(UsageError, match="the hub needs Linux"):
+        Hub([BusPlan("front")], folder=tmp_path)
 
 
 def test_no_hub_is_told(tmp_path: Path) -> None:
