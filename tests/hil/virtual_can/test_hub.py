@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,58 +13,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
 
 import can
 import pytest
 import serial
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from port_rig import PATIENCE, Terminal, eventually, port
 
 from hil.errors import UsageError
 from hil.virtual_can import BusPlan, Hub, HubClient, serving
 
-PATIENCE = 10.0  # [s] for what takes milliseconds
 BITRATE = 500_000
-
-
-def eventually(condition: Callable[[], Any]) -> Any:
-    """What the condition gives once it holds."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.002)
-    return found
-
-
-class Terminal:
-    """A port as bytes."""
-
-    def __init__(self, path: Path | str) -> None:
-        self.fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-        self.seen = b""
-
-    def write(self, data: bytes) -> None:
-        os.write(self.fd, data)
-
-    def read(self) -> bytes:
-        with suppress(BlockingIOError):
-            self.seen += os.read(self.fd, 65536)
-        return self.seen
-
-    def expect(self, text: bytes) -> bytes:
-        """All that came, up to and including ``text``."""
-        eventually(lambda: text in self.read())
-        before, self.seen = self.seen.split(text, 1)
-        return before + text
-
-    def open_channel(self) -> "Terminal":
-        self.write(b"C\rS6\rO\rV\r")
-        self.expect(b"V1013\r")
-        return self
-
-    def close(self) -> None:
-        os.close(self.fd)
 
 
 @pytest.fixture
@@ -103,10 +64,6 @@ def python_can(hub: Hub) -> Iterator[Callable[[str], can.BusABC]]:
             bus.shutdown()
         except can.CanError:
             bus.serialPortOrig.close()  # its port is gone: it cannot say goodbye
-
-
-def port(client: HubClient, name: str) -> dict[str, Any]:
-    return next(port for bus in client.statistics()["buses"] for port in bus["ports"] if port["name"] == name)
 
 
 def descriptors() -> int:
@@ -194,14 +151,15 @@ def test_frames_take_their_time_on_the_wire(terminals) -> None:
     assert time.monotonic() - begin >= 60 * 135 / BITRATE
 
 
-def test_the_lowest_identifier_goes_first(terminals, hub: Hub, client: HubClient) -> None:
+def test_two_ports_send_to_each_other_at_once(terminals, client: HubClient) -> None:
     one, two = (terminal.open_channel() for terminal in terminals)
-    # While the first frame is on the wire, the others gather behind it.
-    one.write(b"t70080000000000000000\rt50080000000000000000\r")
-    two.write(b"t60080000000000000000\rt10080000000000000000\r")
-    eventually(lambda: port(client, "front0")["received"] == 2 and port(client, "front1")["received"] == 2)
-    assert eventually(lambda: two.read().count(b"8000") == 2)
-    assert client.statistics()["buses"][0]["frames"] == 4
+    one.write(b"".join(b"t1%02X0\r" % number for number in range(30)))
+    two.write(b"".join(b"t2%02X0\r" % number for number in range(30)))
+    for receiver, own, others in ((one, b"z\r", b"t2"), (two, b"z\r", b"t1")):
+        eventually(lambda receiver=receiver, others=others: receiver.read().count(others) == 30)
+        assert receiver.seen.count(own) == 30
+        assert re.findall(others + rb"(..)0\r", receiver.seen) == [b"%02X" % number for number in range(30)]
+    assert client.statistics()["buses"][0]["frames"] == 60
 
 
 def test_a_program_that_does_not_read_loses_frames_that_are_flagged_and_blocks_nobody(terminals, client: HubClient) -> None:
