@@ -8,6 +8,7 @@ import fcntl
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from hil.errors import UsageError
@@ -84,3 +85,10 @@ class Claim:
         if not ours and (not stat.S_ISLNK(mode) or self.path.exists()):
             raise UsageError(f"{self.path}: exists, and no hub has made it; remove it, or choose another place")
         self.path.unlink()
+
+
+def remove_remains(folder: Path) -> None:
+    """Remove what killed hubs have left in a folder: a link whose terminal is gone may by now lead to somebody else's."""
+    for lock in folder.glob(".*.lock"):
+        with suppress(UsageError):  # it is alive
+            Claim(folder / lock.name.removeprefix(".").removesuffix(".lock")).release()

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from hil.errors import UsageError
 from hil.virtual_can.can_bus import BUS_OFF_LIMIT, CanBus
-from hil.virtual_can.claim import Claim, default_folder, prepare_folder
+from hil.virtual_can.claim import Claim, default_folder, prepare_folder, remove_remains
 from hil.virtual_can.control import COMMANDS, LONGEST_COMMAND, SOCKET_NAME, number, parse_options
 from hil.virtual_can.injection import Effect, Injection
 from hil.virtual_can.lawicel import BITRATES
@@ -51,7 +51,7 @@ class Hub:
         if not hasattr(select, "epoll"):
             raise UsageError("the hub needs Linux")
         _check(plans)
-        self.folder = folder or default_folder()
+        self.folder = (folder or default_folder()).absolute()
         self.ports: dict[str, Port] = {}
         self._injection = Injection(seed)
         self._clients: dict[int, _Client] = {}
@@ -88,7 +88,8 @@ class Hub:
     def stop(self) -> None:
         """End ``serve``; may be called from a signal handler or another thread."""
         self._stopping = True
-        os.eventfd_write(self._wake, 1)
+        if not self._epoll.closed:
+            os.eventfd_write(self._wake, 1)
 
     def close(self) -> None:
         """Unplug all ports and remove every link and the socket."""
@@ -148,6 +149,7 @@ class Hub:
     def _listen(self) -> None:
         path = self.folder / SOCKET_NAME
         self._claim = Claim(path)
+        remove_remains(self.folder)
         # The rights of the socket file are those of the socket when it is bound.
         os.fchmod(self._listener.fileno(), 0o600)
         try:
@@ -158,10 +160,10 @@ class Hub:
 
     def _make_ports(self, plan: BusPlan, now: int) -> None:
         for index, name in enumerate(plan.port_names):
-            path = plan.links[index] if index < len(plan.links) else self.folder / name
+            path = plan.links[index].absolute() if index < len(plan.links) else self.folder / name
             if index < len(plan.links):
                 _make_parent(path)
-            port = Port(name, self.buses[plan.name], path.absolute(), len(self.ports), self._injection, now)
+            port = Port(name, self.buses[plan.name], path, len(self.ports), self._injection, now)
             self.ports[name] = port
             self._plug(port, now)
 

@@ -484,6 +484,7 @@ def test_what_a_killed_hub_leaves_is_replaced_and_its_clients_meet_an_error(tmp_
     bus._is_shutdown = True  # its shutdown would write to the port
     terminal.close()
     assert (tmp_path / "front0").is_symlink()
-    with serving(Hub([BusPlan("front")], folder=tmp_path)):
+    with serving(Hub([BusPlan("front", ports=1)], folder=tmp_path)):
         Terminal(tmp_path / "front0").open_channel().close()
+        assert not (tmp_path / "front1").is_symlink()  # nobody's now, and never to lead to another's terminal
     assert not list(tmp_path.iterdir())
