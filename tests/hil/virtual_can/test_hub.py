@@ -368,6 +368,7 @@ def test_the_control_socket_is_private_and_survives_torn_endless_and_silent_clie
 
 
 def test_a_second_hub_at_the_same_place_is_refused_and_the_first_goes_on(hub: Hub, client: HubClient) -> None:
+    client.statistics()  # the hub has taken the client's call by now
     before = descriptors()
     with pytest.raises(UsageError, match=rf"in use by another hub \(process {os.getpid()}\)"):
         Hub([BusPlan("rear")], folder=hub.folder)
