@@ -16,7 +16,9 @@ from hil.virtual_can.lawicel import LONGEST_LINE, Adapter
 
 READ = 4096  # [bytes] at a time, so that a port that floods does not starve the others
 ANSWER_BUFFER = 4096  # [bytes] so that a program that has been asleep is answered
-RECEIVE_BUFFER = 64 * (LONGEST_LINE + 5)  # [bytes] 64 frames with time stamps, beside the 20 kB of the kernel's terminal
+RECEIVE_BUFFER = 64 * (
+    LONGEST_LINE + 5
+)  # [bytes] 64 frames with time stamps (assumption), beside the 20 kB of the kernel's terminal
 
 
 class Port:
