@@ -13,7 +13,7 @@ import numpy as np
 
 from firmware_model.kernel import integer, new, record
 from hil import clock
-from hil.bus import BusSession, open_bus, parse_bus_address
+from hil.bus import open_bus, parse_bus_address
 from hil.errors import UsageError
 from hil.frames import new_frames
 from hil.generated import import_generated, module_name
@@ -22,6 +22,7 @@ from hil.network.codegen import generate_codecs
 from hil.network.database import Network
 from hil.node import Node, NodeSpec, array_names, generate_glue
 from hil.ring import DROPPED, load_word, new_rings, store_word
+from hil.session import BusSession
 
 RING = 4096  # frames; one second of a full 500 kbit/s bus
 RUN, SAMPLES = 0, 16  # places in the control words of a loop

@@ -1,0 +1,158 @@
+"""python-can's drivers as they are: what they tell of the bus, how they fail, and how they are called although they may hang.
+
+What they tell of the state of the CAN controller, by interface:
+
+- socketcan, socketcand, gs_usb: error frames of SocketCAN, whose identifier has a bit for each class of error and whose byte 1 is
+  the status of the controller (Linux, include/uapi/linux/can/error.h). gs_usb passes on the same frames, socketcand the class
+  alone. A SocketCAN link without carrier is bus-off.
+- pcan: bits of the status that ``status()`` asks for; ixxat: the property ``state``.
+- slcan in python-can: nothing. Flags are never asked for, refused frames not noticed. ``hil.slcan`` asks.
+- kvaser, vector and others: error frames without a class, which are counted.
+- gs_usb does not tell that it was unplugged until something is sent; before that, it is only silent.
+- virtual and udp_multicast have no CAN controller.
+"""
+
+import contextlib
+import errno
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hil.bus_state import BusState
+
+# Classes of SocketCAN error frames: bits of the identifier.
+CONTROLLER, NO_ACKNOWLEDGE, BUS_OFF_CLASS, RESTARTED = 0x004, 0x020, 0x040, 0x100
+CLASSES = {
+    0x001: "transmission timed out",
+    0x002: "arbitration lost",
+    CONTROLLER: "controller",
+    0x008: "protocol violation",
+    0x010: "transceiver",
+    NO_ACKNOWLEDGE: "no acknowledge",
+    BUS_OFF_CLASS: "bus-off",
+    0x080: "bus error",
+    RESTARTED: "restarted",
+}
+# Controller status, byte 1.
+PASSIVE_BITS, ACTIVE_BIT = 0x30, 0x40
+PCAN_PASSIVE, PCAN_BUS_OFF = 0x4_0000, 0x10  # of PCAN-Basic's TPCANStatus
+SOCKETCAN_ERRORS = ("socketcan", "gs_usb", "socketcand")  # interfaces whose error frames have these classes
+# Errors of drivers whose transmit queue is full: of nobody's acknowledging, not of a lost bus.
+QUEUE_FULL = re.compile(r"buffer full|queue full|XMTFULL|TXBUFOFL|transmit buffer|tx queue", re.I)
+
+
+def interface_of(bus: Any) -> str:
+    """Name of the python-can interface that a bus is of; empty for others."""
+    package, _, rest = type(bus).__module__.partition("can.interfaces.")
+    return rest.split(".")[0] if not package else ""
+
+
+def state_in_error_frame(identifier: int, data: bytes) -> BusState | None:
+    """What a SocketCAN error frame says of the controller's state; None if it says nothing."""
+    if identifier & BUS_OFF_CLASS:
+        return BusState.BUS_OFF
+    if identifier & RESTARTED:
+        return BusState.ACTIVE
+    if identifier & CONTROLLER and len(data) > 1:
+        if data[1] & PASSIVE_BITS:
+            return BusState.ERROR_PASSIVE
+        if data[1] & ACTIVE_BIT:
+            return BusState.ACTIVE
+    return None
+
+
+def error_classes(identifier: int) -> str:
+    """The classes of a SocketCAN error frame in words."""
+    return ", ".join(text for bit, text in CLASSES.items() if identifier & bit) or f"class {identifier:X}"
+
+
+def asked_state(bus: Any) -> BusState | None:
+    """The state of the CAN controller where the driver can be asked; None where it cannot."""
+    interface = interface_of(bus)
+    if interface == "pcan":
+        status = int(bus.status())
+        return BusState.BUS_OFF if status & PCAN_BUS_OFF else BusState.ERROR_PASSIVE if status & PCAN_PASSIVE else BusState.ACTIVE
+    if interface == "ixxat":
+        return {"ERROR": BusState.BUS_OFF, "PASSIVE": BusState.ERROR_PASSIVE}.get(bus.state.name, BusState.ACTIVE)
+    if interface == "socketcan":
+        return BusState.BUS_OFF if _without_carrier(bus.channel) else None
+    return bus.controller_state() if hasattr(bus, "controller_state") else None
+
+
+def _without_carrier(channel: str) -> bool:
+    try:
+        return Path(f"/sys/class/net/{channel}/carrier").read_text().strip() == "0"
+    except OSError:  # the interface is down, or gone; receiving says so
+        return False
+
+
+def makes_sense(message: Any) -> bool:
+    """Whether a classic frame has the bytes and the identifier that it says; torn lines of slcan give others."""
+    highest = 0x1FFF_FFFF if message.is_extended_id else 0x7FF
+    if message.is_error_frame:
+        return len(message.data) <= 8
+    length = 0 if message.is_remote_frame else message.dlc
+    return message.dlc <= 8 and len(message.data) == length and message.arbitration_id <= highest
+
+
+def is_queue_full(error: Exception) -> bool:
+    """Whether the driver only could not take one frame more."""
+    return getattr(error, "error_code", None) == errno.ENOBUFS or bool(QUEUE_FULL.search(str(error)))
+
+
+def reason(error: BaseException) -> str:
+    """Why, in one line, from the error to its cause."""
+    texts: list[str] = []
+    cause: BaseException | None = error
+    while cause:
+        text = " ".join(str(cause).split()) or type(cause).__name__
+        if not any(text in known for known in texts):
+            texts.append(text)
+        cause = cause.__cause__
+    return ": ".join(texts)
+
+
+class Attempt(threading.Thread):
+    """A call into a driver that may not come back. What it opens after nobody waits any more, it closes again."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        super().__init__(name="driver call", daemon=True)
+        self.error: Exception | None = None
+        self._work = work
+        self._result: Any = None
+        self._left = False
+        self._lock = threading.Lock()
+        self.start()
+
+    def run(self) -> None:
+        """Call, and hand over what came of it."""
+        try:
+            result = self._work()
+        except Exception as error:  # drivers raise all sorts
+            self.error = error
+            return
+        with self._lock:
+            self._result = result
+            left = self._left
+        if left and result is not None:
+            close_bus(result)
+
+    def take(self) -> Any:
+        """What the call has returned; None if nothing yet, and then nothing later."""
+        with self._lock:
+            self._left = True
+            return self._result
+
+
+def close_bus(bus: Any) -> None:
+    """Close a bus, also one whose adapter is gone."""
+    try:
+        with contextlib.suppress(Exception):  # drivers raise all sorts, and it ends here anyhow
+            bus.shutdown()
+    finally:
+        # python-can's slcan leaves its port open if it cannot say good-bye on it.
+        if port := getattr(bus, "serialPortOrig", None):
+            with contextlib.suppress(Exception):
+                port.close()

@@ -1,0 +1,634 @@
+"""A supervised session: one node on one bus, its frames carried between python-can and the rings of the compiled loop.
+
+One thread supervises; it opens the bus, and while the bus is open one thread receives and one sends. When the bus is lost
+(adapter unplugged, other process killed, bus-off) the supervisor says so once, closes it, and opens it again with growing delays.
+What is due meanwhile is discarded and counted, never sent later; what the driver still holds when the bus is open again is thrown
+away. Drivers can hang: every call into them happens in a thread that can be left behind, and leaving one behind is said.
+"""
+
+import contextlib
+import os
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hil.bus import ACKNOWLEDGING
+from hil.bus_state import BUS_WORDS, CONNECTIONS, SILENT, STATE, BusState
+from hil.drivers import (
+    SOCKETCAN_ERRORS,
+    Attempt,
+    asked_state,
+    close_bus,
+    error_classes,
+    interface_of,
+    is_queue_full,
+    makes_sense,
+    reason,
+    state_in_error_frame,
+)
+from hil.frames import FrameFlags, bytes_from_payload, new_frames, payload_from_bytes
+from hil.ring import drain, new_rings, push_values, store_word
+from hil.wire import frame_bits
+
+POLL = 0.5e-3  # [s] how long a frame may wait in the transmit ring
+RECEIVE_TIMEOUT = 0.1  # [s] of one call into the driver
+SEND_TIMEOUT = 0.05  # [s] of one call into the driver
+SUPERVISION = 0.02  # [s] how often the supervisor looks
+END_TIMEOUT = 0.2  # [s] how long sender and receiver each may take to end
+CLOSE_TIMEOUT = 0.3  # [s] how long closing a bus may take, when stopping
+RECLOSE_TIMEOUT = 2.0  # [s] and when the bus was lost
+STOP_TIMEOUT = 0.95  # [s]
+STALE_SPAN = 0.02  # [s] how long what waits in a driver is thrown away after opening
+LOAD_SPAN = 1_000_000_000  # [ns] over which the bus load is taken
+BATCH = 64  # frames taken from the ring at once
+HISTORY = 65_536  # frames kept for who takes them
+MOST_IDENTIFIERS = 4096  # of which arrivals are counted one by one
+UNREADABLE_IN_A_ROW = 100  # lines or frames without sense after which the bus counts as lost
+ERRORS_IN_A_ROW = 20  # error frames without a good one in between that make the bitrate doubtful
+USUAL_BITRATE = 500_000  # [bit/s] of the car's buses, where nobody says
+EXTENDED, ERROR, REMOTE, TRANSMITTED = (int(flag) for flag in FrameFlags)  # plain numbers are several times as fast
+EXTENDED_KEY = 1 << 32  # marks a 29-bit identifier in the keys of tables
+
+
+@dataclass(frozen=True)
+class SessionSettings:
+    """Times of a session [s]."""
+
+    retry_first: float = 0.1  # from losing the bus to the first attempt to open it; doubles from attempt to attempt
+    retry_last: float = 5.0
+    silence: float = 1.0  # without a frame, until the bus counts as silent
+    stale: float = 0.1  # after its due time a frame is discarded: what was blocked is never sent in a burst
+    no_acknowledge: float = 0.2  # of a full transmit queue, until it is taken for missing acknowledgement
+
+
+class SessionEvent(NamedTuple):
+    """What the operator is to know, said once."""
+
+    time: int  # [ns] from the origin
+    state: BusState
+    text: str  # one line
+
+
+class Row(NamedTuple):
+    """A frame of the history, as hil.frames.FRAME has it."""
+
+    time: int  # [ns]
+    payload: int
+    identifier: int
+    bus: int
+    length: int  # [bytes]
+    kind: int  # FrameFlags
+
+
+class Arrivals(NamedTuple):
+    """What has arrived under one identifier."""
+
+    frames: int
+    last: int  # [ns] from the origin
+
+
+@dataclass
+class Counters:
+    """Frames, unless said otherwise."""
+
+    received: int = 0
+    sent: int = 0
+    discarded: int = 0  # due while the bus was not open
+    late: int = 0  # discarded because the driver had blocked until long after they were due
+    refused: int = 0  # not in the list of allowed frames
+    withheld: int = 0  # not sent because the session only listens
+    rejected: int = 0  # not taken by the driver: its queue is full
+    unreadable: int = 0  # torn lines, and frames that contradict themselves
+    stale: int = 0  # found waiting in the driver after opening, thrown away
+    error_frames: int = 0
+    untaken: int = 0  # frames of the history that nobody took in time
+    losses: int = 0  # times the bus was lost
+    attempts: int = 0  # to open it, since it was lost
+    abandoned: int = 0  # threads left behind in a driver that did not return
+
+
+class Deviations:
+    """Histogram of how long after its due time each frame was with the driver: 10 µs bins up to 50 ms."""
+
+    WIDTH = 10_000  # [ns]
+    BINS = 5_000
+
+    def __init__(self) -> None:
+        self.counts = [0] * (self.BINS + 1)
+        self.worst = 0  # [ns]
+
+    def add(self, deviation: int) -> None:
+        """Count one deviation [ns]."""
+        self.counts[min(max(deviation, 0) // self.WIDTH, self.BINS)] += 1
+        self.worst = max(self.worst, deviation)
+
+    def percentile(self, share: float) -> float:
+        """Upper edge of the bin below which ``share`` of the deviations are [ns], never above the worst; NaN without any."""
+        counts = np.cumsum(self.counts)
+        if not counts[-1]:
+            return float("nan")
+        place = int(np.searchsorted(counts, share * counts[-1]))
+        return float(self.worst if place == self.BINS else min((place + 1) * self.WIDTH, self.worst))
+
+
+@dataclass(eq=False)
+class Connection:
+    """One opened bus and the threads in its driver."""
+
+    bus: Any
+    interface: str
+    opened: int  # [ns] from the origin
+    threads: list[threading.Thread] = field(default_factory=list)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+
+class BusSession:
+    """One node on one bus.
+
+    Times are taken on this side, from the monotonic clock, relative to ``origin`` [ns].
+    """
+
+    def __init__(
+        self,
+        bus: Any,
+        index: int,
+        origin: int,
+        receive_ring: tuple[Any, Any],
+        send_ring: tuple[Any, Any],
+        *,
+        opener: Callable[[], Any] | None = None,
+        name: str = "",
+        bitrate: int | None = None,
+        allowed: Collection[tuple[int, bool]] | None = None,
+        listen_only: bool = False,
+        words: Any = None,
+        wake: int | None = None,
+        recorder: Any = None,
+        report: Callable[[SessionEvent], None] | None = None,
+        settings: SessionSettings | None = None,
+    ) -> None:
+        """``bus``: an open python-can bus, or a function that opens one. Given open without an ``opener``, it is lost for good.
+
+        ``allowed``: the frames that may be sent, (identifier, extended); None allows all. ``words``: int64 (BUS_WORDS,) where the
+        state is released for compiled loops. ``wake``: an eventfd to which is written when frames wait; without it the ring is
+        polled. ``recorder``: its ``put`` is told every frame. ``report``: is told every event, in one of the session's threads.
+        """
+        self._given = None if callable(bus) else bus
+        self._opener = bus if callable(bus) else opener
+        self.name = name or str(getattr(bus, "channel_info", "bus"))
+        self.index = index
+        self.bitrate = bitrate or USUAL_BITRATE
+        self.listen_only = listen_only
+        self.settings = settings or SessionSettings()
+        self.words = np.zeros(BUS_WORDS, dtype=np.int64) if words is None else words
+        self.counters = Counters()
+        self.deviations = Deviations()
+        self.load = 0.0  # share of the bus's time, over the last second, with the most stuffing that can happen
+        self.error: Exception | None = None  # why the bus is not open now
+        self.events: deque[SessionEvent] = deque(maxlen=1000)
+        self._origin = origin
+        self._receive_ring = receive_ring
+        self._send_ring = send_ring
+        self._allowed = None if allowed is None else {frame_key(*item) for item in allowed}
+        self._wake = wake
+        self._put = recorder.put if recorder else None
+        self._report = report
+        self._history: deque[Row] = deque(maxlen=HISTORY)
+        self._seen: dict[int, Arrivals] = {}
+        self._refused: set[int] = set()
+        self._bits = [0, 0]  # received, sent
+        self._received_at = self._sent_at = 0  # [ns]
+        self._errors_in_a_row = 0
+        self._doubtful = self._unacknowledged = False
+        self._gate = threading.Lock()  # the rings belong to the threads of the connection that holds
+        self._telling = threading.RLock()
+        self._connection: Connection | None = None
+        self._stopping = threading.Event()
+        self._supervisor = threading.Thread(target=self._supervise, name=f"supervise {self.name}", daemon=True)
+
+    @staticmethod
+    def compile() -> None:
+        """Compile what the threads call, so that the first frame does not wait for it."""
+        control, storage = new_rings(1, 2)
+        push_values(control[0], storage[0], 0, np.uint64(0), 0, 0, 0, 0)
+        drain(control[0], storage[0], new_frames(1))
+        store_word(np.zeros(BUS_WORDS, dtype=np.int64), 0, 0)
+        frame_size(0, 0)
+
+    def start(self) -> None:
+        """Start the session; it opens its bus by itself."""
+        self._supervisor.start()
+
+    def stop(self) -> None:
+        """Send what waits, end the threads and close the bus, within a second. What hangs in a driver is left behind."""
+        self._stopping.set()
+        if self._supervisor.is_alive():
+            self._supervisor.join(STOP_TIMEOUT)
+            if self._supervisor.is_alive():
+                self._abandon("stopping")
+
+    @property
+    def state(self) -> BusState:
+        """The state of the bus now."""
+        return BusState(int(self.words[STATE]))
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing has arrived for longer than the time-out."""
+        return bool(self.words[SILENT])
+
+    @property
+    def seen(self) -> dict[tuple[int, bool], Arrivals]:
+        """What has arrived so far, by (identifier, extended)."""
+        return {(key & 0x1FFF_FFFF, key >= EXTENDED_KEY): arrivals for key, arrivals in self._seen.copy().items()}
+
+    def take(self) -> list[tuple[int, int, int, int, int]]:
+        """The frames received since the last call: time [ns], payload, identifier, length [bytes], kind."""
+        rows = self._taken()
+        return [(row.time, row.payload, row.identifier, row.length, row.kind) for row in rows if not row.kind & TRANSMITTED]
+
+    def new_frames(self) -> Any:
+        """All frames since the last call of this or ``take``; those sent are TRANSMITTED, at the time they were sent."""
+        rows = sorted(self._taken())
+        frames = new_frames(len(rows))
+        for name, column in zip(
+            ("time", "payload", "identifier", "bus", "length", "kind"), zip(*rows, strict=True), strict=False
+        ):
+            frames[name] = column
+        return frames
+
+    def take_events(self) -> list[SessionEvent]:
+        """The events since the last call."""
+        return [self.events.popleft() for _ in range(len(self.events))]
+
+    # --- supervision ------------------------------------------------------------------------------------------------------
+
+    def _supervise(self) -> None:
+        delay = self.settings.retry_first
+        while not self._stopping.is_set():
+            connection = self._connect()
+            if connection:
+                self._watch(connection)
+                self._disconnect(connection)
+                # A connection that held longer than the delay before it earns a new start.
+                if self._now() - connection.opened > delay * 1e9:
+                    delay = self.settings.retry_first
+            if not self._opener:
+                delay = float("inf")  # nothing to open it again with
+            self._idle(delay)
+            delay = min(2 * delay, self.settings.retry_last)
+        self._discard()
+        self._become(BusState.CLOSED, "")
+
+    def _connect(self) -> Connection | None:
+        """Open the bus; None if that failed or the session is stopping."""
+        lost = self.state in (BusState.LOST, BusState.BUS_OFF)
+        if not lost:
+            self._become(BusState.OPENING, "")
+        self.counters.attempts += 1
+        attempt = Attempt(self._open)
+        while attempt.is_alive() and not self._stopping.is_set():
+            attempt.join(SUPERVISION)
+            self._discard()
+        bus = attempt.take()
+        if attempt.is_alive():
+            self._abandon("opening")
+        if bus is None:
+            if attempt.error and not lost:
+                retry = "it is tried again" if self._opener else "it stays closed"
+                self._fail(None, attempt.error, text=f"cannot be opened, {retry}: {reason(attempt.error)}")
+            return None
+        connection = Connection(bus, interface_of(bus), self._now())
+        connection.threads = [
+            threading.Thread(target=self._guard, args=(connection, work), name=f"{name} {self.name}", daemon=True)
+            for name, work in (("receive", self._receive), ("send", self._send))
+        ]
+        self._received_at = self._sent_at = connection.opened
+        self._errors_in_a_row = 0
+        self._doubtful = self._unacknowledged = False
+        with self._gate:
+            self._connection = connection
+        self._discard()
+        store_word(self.words, SILENT, 0)
+        store_word(self.words, CONNECTIONS, int(self.words[CONNECTIONS]) + 1)
+        tries = f" at attempt {self.counters.attempts}" if lost else ""
+        discarded = f"; {self.counters.discarded} frames have not been sent so far" if self.counters.discarded else ""
+        self.error = None
+        self.counters.attempts = 0
+        if self.listen_only and connection.interface in ACKNOWLEDGING:
+            self._say(f"nothing is sent, but the adapter acknowledges frames all the same: {ACKNOWLEDGING[connection.interface]}")
+        self._become(BusState.ACTIVE, f"is {'open again' if lost else 'open'}{tries}{discarded}")
+        for thread in connection.threads:
+            thread.start()
+        return connection
+
+    def _open(self) -> Any:
+        """In a thread of its own: a bus with nothing in it from before. Raises whatever drivers raise."""
+        bus, self._given = self._given, None
+        if bus is None:
+            if self._opener is None:
+                raise RuntimeError("there is nothing to open it with")
+            bus = self._opener()
+        try:
+            end = time.monotonic() + STALE_SPAN
+            while (left := end - time.monotonic()) > 0:
+                with contextlib.suppress(ValueError, IndexError):
+                    self.counters.stale += bus.recv(left) is not None
+        except Exception:
+            close_bus(bus)
+            raise
+        return bus
+
+    def _watch(self, connection: Connection) -> None:
+        """Until the connection ends or the session stops: what shows only by and by."""
+        bits, since = sum(self._bits), self._now()
+        asked = since
+        while not connection.ended.wait(SUPERVISION) and not self._stopping.is_set():
+            now = self._now()
+            self._notice_silence(now)
+            self._notice_doubtful_bitrate()
+            if now - asked > RECEIVE_TIMEOUT * 1e9:
+                asked = now
+                self._ask(connection)
+            if now - since >= LOAD_SPAN:
+                bits_now = sum(self._bits)
+                self.load = (bits_now - bits) / (self.bitrate * (now - since) * 1e-9)
+                bits, since = bits_now, now
+
+    def _ask(self, connection: Connection) -> None:
+        try:
+            state = asked_state(connection.bus)
+        except Exception as error:  # drivers raise all sorts
+            self._fail(connection, error)
+            return
+        if state is not None:
+            self._controller_says(connection, state, "its controller says so")
+
+    def _notice_silence(self, now: int) -> None:
+        silent = now - self._received_at > self.settings.silence * 1e9
+        if silent != self.silent:
+            store_word(self.words, SILENT, int(silent))
+            if silent:
+                self._say(
+                    f"has been silent for {self.settings.silence:g} s: nothing is received; "
+                    "look for the other side's power, the wiring and the bitrate"
+                )
+            else:
+                self._say("frames arrive again")
+
+    def _notice_doubtful_bitrate(self) -> None:
+        if self._errors_in_a_row >= ERRORS_IN_A_ROW and not self._doubtful:
+            self._doubtful = True
+            self._say(
+                f"{self._errors_in_a_row} error frames and no good frame: the bitrate ({self.bitrate}) is wrong, "
+                "a wire is open, or the termination is missing"
+            )
+
+    def _disconnect(self, connection: Connection) -> None:
+        """End the threads of a connection and close its bus; what hangs is left behind."""
+        receive, send = connection.threads
+        if not connection.ended.is_set():
+            send.join(END_TIMEOUT)  # it empties the ring first
+        connection.ended.set()
+        with self._gate:
+            self._connection = None
+        receive.join(END_TIMEOUT)
+        closing = Attempt(lambda: close_bus(connection.bus))
+        closing.join(CLOSE_TIMEOUT if self._stopping.is_set() else RECLOSE_TIMEOUT)
+        send.join(SUPERVISION)
+        self.load = 0.0
+        for thread, doing in ((send, "sending"), (receive, "receiving"), (closing, "closing")):
+            if thread.is_alive():
+                self._abandon(doing)
+
+    def _abandon(self, doing: str) -> None:
+        self.counters.abandoned += 1
+        self._say(f"the driver does not come back from {doing}; its thread was left behind")
+
+    def _idle(self, delay: float) -> None:
+        """Wait before the next attempt, discarding what is due."""
+        end = time.monotonic() + delay
+        while (left := end - time.monotonic()) > 0 and not self._stopping.wait(min(left, SUPERVISION)):
+            self._discard()
+
+    def _discard(self) -> None:
+        """Empty the ring of frames to send."""
+        waiting = new_frames(BATCH)
+        with self._gate:
+            while count := drain(*self._send_ring, waiting):
+                self.counters.discarded += count
+
+    # --- state ------------------------------------------------------------------------------------------------------------
+
+    def _now(self) -> int:
+        return time.monotonic_ns() - self._origin
+
+    def _say(self, text: str) -> None:
+        event = SessionEvent(self._now(), self.state, f"{self.name}: {text}")
+        with self._telling:
+            self.events.append(event)
+            if self._report:
+                self._report(event)
+
+    def _become(self, state: BusState, text: str, connection: Connection | None = None) -> None:
+        """Change the state, and say so once; a connection that has ended changes nothing any more."""
+        with self._telling:
+            if state == self.state or (connection and connection.ended.is_set()):
+                return
+            store_word(self.words, STATE, int(state))
+            if text:
+                self._say(text)
+
+    def _fail(self, connection: Connection | None, error: Exception, state: BusState = BusState.LOST, text: str = "") -> None:
+        """The bus is lost; the first of a connection's threads that notices says why."""
+        with self._telling:
+            if connection and connection.ended.is_set():
+                return
+            if connection:
+                connection.ended.set()
+            if self._stopping.is_set():
+                return
+            self.error = error
+            self.counters.losses += 1
+            again = "it is opened again as soon as it is back" if self._opener else "it stays closed"
+            self._become(state, text or f"is {'bus-off' if state == BusState.BUS_OFF else 'lost'}, {again}: {reason(error)}")
+
+    def _controller_says(self, connection: Connection, state: BusState, why: str) -> None:
+        if state == BusState.BUS_OFF:
+            hint = f"; ip link set {connection.bus.channel} type can restart-ms 100 heals it" * (
+                connection.interface == "socketcan"
+            )
+            self._fail(connection, RuntimeError(f"{why}{hint}"), BusState.BUS_OFF)
+        elif state == BusState.ERROR_PASSIVE:
+            self._become(state, f"is error-passive: {why}", connection)
+        elif not self._unacknowledged:
+            self._become(BusState.ACTIVE, "is error-active again", connection)
+
+    # --- frames -----------------------------------------------------------------------------------------------------------
+
+    def _guard(self, connection: Connection, work: Callable[[Connection], None]) -> None:
+        try:
+            work(connection)
+        except Exception as error:  # drivers raise all sorts; whatever it is, the operator must hear of it
+            self._fail(connection, error)
+
+    def _receive(self, connection: Connection) -> None:
+        in_a_row = 0
+        echoes = connection.interface == "gs_usb"  # which hands our own frames back
+        while not connection.ended.is_set():
+            try:
+                message = connection.bus.recv(RECEIVE_TIMEOUT)
+                if message is None or (echoes and not message.is_rx):
+                    continue
+                if message.is_fd or not makes_sense(message):
+                    raise ValueError("a frame contradicts itself")
+                in_a_row = 0
+            except (ValueError, IndexError) as error:
+                # Drivers of serial adapters raise these on a line that was torn.
+                if connection.ended.is_set():
+                    return
+                self.counters.unreadable += 1
+                in_a_row += 1
+                if in_a_row >= UNREADABLE_IN_A_ROW:
+                    raise RuntimeError(f"{in_a_row} lines in a row make no sense: the last gave {reason(error)}") from error
+                continue
+            if message.is_error_frame:
+                self._note_error_frame(connection, message)
+            else:
+                self._deliver(connection, message)
+
+    def _deliver(self, connection: Connection, message: Any) -> None:
+        now = self._now()
+        payload = payload_from_bytes(message.data)
+        identifier, length = message.arbitration_id, message.dlc
+        kind = EXTENDED if message.is_extended_id else 0
+        if message.is_remote_frame:
+            kind |= REMOTE
+        with self._gate:
+            if connection is not self._connection:
+                return
+            if not kind & REMOTE:
+                push_values(*self._receive_ring, now, np.uint64(payload), identifier, self.index, length, kind)
+        self._received_at = now
+        self._errors_in_a_row = 0
+        self.counters.received += 1
+        self._bits[0] += frame_size(length, kind & EXTENDED)
+        key = frame_key(identifier, kind & EXTENDED)
+        if (before := self._seen.get(key)) or len(self._seen) < MOST_IDENTIFIERS:
+            self._seen[key] = Arrivals(before.frames + 1 if before else 1, now)
+        self._keep(now, payload, identifier, length, kind)
+
+    def _note_error_frame(self, connection: Connection, message: Any) -> None:
+        self.counters.error_frames += 1
+        self._errors_in_a_row += 1
+        identifier, data = message.arbitration_id, bytes(message.data)
+        if self._put:
+            self._put(self._now(), payload_from_bytes(data), identifier, self.index, len(data), ERROR)
+        if connection.interface in SOCKETCAN_ERRORS:
+            state = state_in_error_frame(identifier, data)
+            if state is not None:
+                self._controller_says(connection, state, error_classes(identifier))
+
+    def _send(self, connection: Connection) -> None:
+        waiting = new_frames(BATCH)
+        while True:
+            stopping = self._stopping.is_set()
+            with self._gate:
+                if connection is not self._connection or connection.ended.is_set():
+                    return
+                count = drain(*self._send_ring, waiting)
+            rows = waiting[:count].tolist()
+            for done, (due, payload, identifier, _, length, kind, _) in enumerate(rows):
+                if connection.ended.is_set():
+                    self.counters.discarded += count - done
+                    return
+                self._transmit(connection, due, payload, identifier, length, kind & EXTENDED)
+            if not count:
+                if stopping:
+                    return
+                self._wait()
+
+    def _wait(self) -> None:
+        """Until frames wait, or the time has come to look whether the session goes on."""
+        if self._wake is None:
+            time.sleep(POLL)
+        elif select.select([self._wake], [], [], SUPERVISION)[0]:
+            with contextlib.suppress(BlockingIOError):
+                os.eventfd_read(self._wake)
+
+    def _transmit(self, connection: Connection, due: int, payload: int, identifier: int, length: int, extended: int) -> None:
+        if self.listen_only:
+            self.counters.withheld += 1
+            return
+        if self._allowed is not None and frame_key(identifier, extended) not in self._allowed:
+            self._refuse(identifier, extended)
+            return
+        if self._now() - due > self.settings.stale * 1e9:
+            self.counters.late += 1
+            return
+        try:
+            connection.bus.send(classic_message(identifier, extended, bytes_from_payload(payload, length)), timeout=SEND_TIMEOUT)
+        except Exception as error:  # drivers raise all sorts
+            if not is_queue_full(error):
+                self.counters.discarded += 1
+                self._fail(connection, error)
+                return
+            self.counters.rejected += 1
+            if self._now() - self._sent_at > self.settings.no_acknowledge * 1e9:
+                self._unacknowledged = True
+                self._become(BusState.ERROR_PASSIVE, f"nobody acknowledges its frames: {reason(error)}", connection)
+            return
+        sent = self._sent_at = self._now()
+        if self._unacknowledged:
+            self._unacknowledged = False
+            self._become(BusState.ACTIVE, "frames are acknowledged again", connection)
+        self.counters.sent += 1
+        self._bits[1] += frame_size(length, extended)
+        self.deviations.add(sent - due)
+        self._keep(sent, payload, identifier, length, extended | TRANSMITTED)
+
+    def _refuse(self, identifier: int, extended: int) -> None:
+        self.counters.refused += 1
+        key = frame_key(identifier, extended)
+        if key not in self._refused and len(self._refused) < MOST_IDENTIFIERS:
+            self._refused.add(key)
+            text = f"{identifier:08X}" if extended else f"{identifier:03X}"
+            self._say(f"frame {text} is not in the list of frames that may be sent here; it is held back")
+
+    def _keep(self, time: int, payload: int, identifier: int, length: int, kind: int) -> None:
+        if len(self._history) == HISTORY:
+            self.counters.untaken += 1
+        self._history.append(Row(time, payload, identifier, self.index, length, kind))
+        if self._put:
+            self._put(time, payload, identifier, self.index, length, kind)
+
+    def _taken(self) -> list[Row]:
+        return [self._history.popleft() for _ in range(len(self._history))]
+
+
+def frame_key(identifier: int, extended: int) -> int:
+    """One number for identifier and format."""
+    return identifier | EXTENDED_KEY if extended else identifier
+
+
+SIZES: dict[int, int] = {}  # [bit] by length and format, since a call of a kernel from Python costs more than a frame may
+
+
+def frame_size(length: int, extended: int) -> int:
+    """Bits of a frame on the wire."""
+    if not SIZES:
+        SIZES.update({2 * n + form: int(frame_bits(n, form)) for n in range(9) for form in (0, 1)})
+    return SIZES[2 * length + extended]
+
+
+def classic_message(identifier: int, extended: int, data: bytes) -> Any:
+    """A message of python-can."""
+    import can
+
+    return can.Message(arbitration_id=identifier, is_extended_id=bool(extended), data=data)
