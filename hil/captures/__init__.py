@@ -5,7 +5,8 @@ loggers), ``python_can`` (all that python-can reads). ``recording`` puts order a
 """
 
 from hil.captures.capture import Capture, Jump
+from hil.captures.mf4 import write_mf4
 from hil.captures.reading import read_capture
 from hil.captures.writing import write_blf, write_candump
 
-__all__ = ["Capture", "Jump", "read_capture", "write_blf", "write_candump"]
+__all__ = ["Capture", "Jump", "read_capture", "write_blf", "write_candump", "write_mf4"]

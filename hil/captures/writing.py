@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hil.captures.blf import BlfEncoder
 from hil.files import atomic_path
 from hil.frames import FrameFlags, bytes_from_payload
 
@@ -53,26 +54,29 @@ def write_blf(target: Path, frames: Any, channels: Sequence[str], start: float =
 
     BLF numbers its channels from 1: bus 0 is channel 1. Raises UsageError if the file cannot be written.
     """
-    import can
-
     if len(frames) and int(frames.bus.max()) >= len(channels):
         raise ValueError(f"bus {frames.bus.max()} has no name in {tuple(channels)}")
-    # The writer gets an open file, since its own would stay open if the disk is full.
-    with atomic_path(target) as temporary, temporary.open("wb") as file, can.BLFWriter(file) as writer:
-        for item in items(frames):
-            writer.on_message_received(
-                can.Message(
-                    timestamp=start + item.time / 1e9,
-                    arbitration_id=item.identifier,
-                    is_extended_id=bool(item.kind & EXTENDED),
-                    is_error_frame=bool(item.kind & ERROR),
-                    is_remote_frame=bool(item.kind & REMOTE),
-                    is_rx=not item.kind & TRANSMITTED,
-                    channel=item.bus,  # the writer adds 1
-                    dlc=item.length,
-                    data=bytes_from_payload(item.payload, item.length),
-                )
-            )
+    encoder = BlfEncoder(round(start * 1e9))
+    containers = encoder.encode(frames)
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(encoder.header() + containers)
+
+
+def python_can_message(item: Item, start: float) -> Any:
+    """A message of python-can, with its time after ``start`` [s] and channels from 0."""
+    import can
+
+    return can.Message(
+        timestamp=start + item.time / 1e9,
+        arbitration_id=item.identifier,
+        is_extended_id=bool(item.kind & EXTENDED),
+        is_error_frame=bool(item.kind & ERROR),
+        is_remote_frame=bool(item.kind & REMOTE),
+        is_rx=not item.kind & TRANSMITTED,
+        channel=item.bus,
+        dlc=item.length,
+        data=bytes_from_payload(item.payload, item.length),
+    )
 
 
 def items(frames: Any) -> Iterator[Item]:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from capture_files import ERROR, EXTENDED, NOON, REMOTE, TRANSMITTED, assert_same, leaf_frames, messages
 
-from hil.captures import read_capture, write_blf, write_candump
+from hil.captures import read_capture, write_blf, write_candump, write_mf4
+from hil.captures.blf import read_own_blf
 from hil.errors import UsageError
 from hil.frames import new_frames
 
@@ -33,6 +34,31 @@ def test_what_is_written_is_what_python_can_reads(tmp_path):
         for message in expected:
             message.channel = channel(message.channel)
         assert all(a.equals(b, timestamp_delta=1e-6) for a, b in zip(read, expected, strict=True))
+
+
+def test_mf4_reads_back_the_same_and_python_can_reads_it(tmp_path):
+    frames = leaf_frames(kinds=(0, EXTENDED, TRANSMITTED, REMOTE, EXTENDED | ERROR))
+    write_mf4(tmp_path / "log.mf4", frames, start=NOON)
+    capture = read_capture(tmp_path / "log.mf4")
+    assert_same(capture.frames, frames)
+    assert capture.start == datetime.fromtimestamp(NOON, UTC)
+    assert capture.channels == ("1", "2")
+    with can.LogReader(tmp_path / "log.mf4") as reader:
+        assert sum(1 for _ in reader) == len(frames)
+
+
+def test_our_own_blf_is_read_back_to_the_nanosecond_also_if_it_was_cut(tmp_path):
+    frames = np.tile(leaf_frames(kinds=(0, EXTENDED, TRANSMITTED, REMOTE, EXTENDED | ERROR)), 200).view(np.recarray)
+    frames.time = np.arange(len(frames)) * 250_001
+    write_blf(tmp_path / "log.blf", frames, ["can0", "can1"], start=NOON)
+    again, start = read_own_blf(tmp_path / "log.blf")
+    assert_same(again, frames)
+    assert start == NOON * 1e9
+    content = (tmp_path / "log.blf").read_bytes()
+    (tmp_path / "cut.blf").write_bytes(content[: len(content) // 2])
+    some, _ = read_own_blf(tmp_path / "cut.blf")
+    assert 0 < len(some) < len(frames)
+    assert_same(some, frames[: len(some)])
 
 
 def test_a_log_of_candump_has_this_form(tmp_path):

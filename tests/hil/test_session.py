@@ -449,6 +449,21 @@ def test_events_are_reported_as_they_happen_and_can_be_taken(peer):
         assert rig.session.take_events() == []
 
 
+def test_a_report_that_fails_does_not_end_the_session(peer):
+    with Rig(virtual(peer), report=lambda event: 1 / 0) as rig:
+        rig.wait_for(BusState.ACTIVE)
+        rig.push(0x1D4)
+        assert peer.recv(5.0)
+
+
+def test_what_went_wrong_is_told_in_sentences(peer):
+    with Rig(virtual(peer), name="front", allowed={(0x1D4, False)}) as rig:
+        rig.wait_for(BusState.ACTIVE)
+        assert rig.session.problems == []
+        rig.push(0x1D5)
+        wait_until(lambda: rig.session.problems == ["front: 1 frames were not sent, because they are not allowed"])
+
+
 # Controllers and their errors
 
 
