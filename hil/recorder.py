@@ -28,6 +28,7 @@ from hil.frames import FRAME, new_frames
 PERIOD = 0.25  # [s] between two writings
 HOLD = 250_000_000  # [ns] for which a frame waits for earlier ones from other threads
 CAPACITY = 200_000  # frames that may wait: 16 s of three full buses at 500 kbit/s
+STOP_TIMEOUT = 10.0  # [s] for a disk to answer
 SMALLEST_LIMIT = 10_000  # [bytes] of one file
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)B?")
 UNITS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
@@ -191,10 +192,12 @@ class Recorder:
             self._take(np.array(frames, dtype=FRAME), len(frames))
 
     def stop(self) -> None:
-        """Write what waits, and close the file. MF4 is written now."""
+        """Write what waits, and close the file. MF4 is written now, and takes its time: some seconds for a million frames."""
         self._stopping.set()
-        self._thread.join()
-        if self.target.suffix.lower() == ".mf4":
+        self._thread.join(STOP_TIMEOUT)
+        if self._thread.is_alive():
+            self._say(f"recording to {self.target}: the disk does not answer; what was written by now remains")
+        elif self.target.suffix.lower() == ".mf4":
             self._convert()
 
     def _take(self, item: Any, count: int) -> None:

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +34,7 @@ from hil.drivers import (
 )
 from hil.frames import FrameFlags, bytes_from_payload, new_frames, payload_from_bytes
 from hil.ring import drain, new_rings, push_values, store_word
+from hil.session_records import Arrivals, Counters, Deviations, Row, SessionEvent, SessionSettings
 from hil.wire import frame_bits
 
 POLL = 0.5e-3  # [s] how long a frame may wait in the transmit ring
@@ -54,87 +55,6 @@ ERRORS_IN_A_ROW = 20  # error frames without a good one in between that make the
 USUAL_BITRATE = 500_000  # [bit/s] of the car's buses, where nobody says
 EXTENDED, ERROR, REMOTE, TRANSMITTED = (int(flag) for flag in FrameFlags)  # plain numbers are several times as fast
 EXTENDED_KEY = 1 << 32  # marks a 29-bit identifier in the keys of tables
-
-
-@dataclass(frozen=True)
-class SessionSettings:
-    """Times of a session [s]."""
-
-    retry_first: float = 0.1  # from losing the bus to the first attempt to open it; doubles from attempt to attempt
-    retry_last: float = 5.0
-    silence: float = 1.0  # without a frame, until the bus counts as silent
-    stale: float = 0.1  # after its due time a frame is discarded: what was blocked is never sent in a burst
-    no_acknowledge: float = 0.2  # of a full transmit queue, until it is taken for missing acknowledgement
-
-
-class SessionEvent(NamedTuple):
-    """What the operator is to know, said once."""
-
-    time: int  # [ns] from the origin
-    state: BusState
-    text: str  # one line
-
-
-class Row(NamedTuple):
-    """A frame of the history, as hil.frames.FRAME has it."""
-
-    time: int  # [ns]
-    payload: int
-    identifier: int
-    bus: int
-    length: int  # [bytes]
-    kind: int  # FrameFlags
-
-
-class Arrivals(NamedTuple):
-    """What has arrived under one identifier."""
-
-    frames: int
-    last: int  # [ns] from the origin
-
-
-@dataclass
-class Counters:
-    """Frames, unless said otherwise."""
-
-    received: int = 0
-    sent: int = 0
-    discarded: int = 0  # due while the bus was not open
-    late: int = 0  # discarded because the driver had blocked until long after they were due
-    refused: int = 0  # not in the list of allowed frames
-    withheld: int = 0  # not sent because the session only listens
-    rejected: int = 0  # not taken by the driver: its queue is full
-    unreadable: int = 0  # torn lines, and frames that contradict themselves
-    stale: int = 0  # found waiting in the driver after opening, thrown away
-    error_frames: int = 0
-    untaken: int = 0  # frames of the history that nobody took in time
-    losses: int = 0  # times the bus was lost
-    attempts: int = 0  # to open it, since it was lost
-    abandoned: int = 0  # threads left behind in a driver that did not return
-
-
-class Deviations:
-    """Histogram of how long after its due time each frame was with the driver: 10 µs bins up to 50 ms."""
-
-    WIDTH = 10_000  # [ns]
-    BINS = 5_000
-
-    def __init__(self) -> None:
-        self.counts = [0] * (self.BINS + 1)
-        self.worst = 0  # [ns]
-
-    def add(self, deviation: int) -> None:
-        """Count one deviation [ns]."""
-        self.counts[min(max(deviation, 0) // self.WIDTH, self.BINS)] += 1
-        self.worst = max(self.worst, deviation)
-
-    def percentile(self, share: float) -> float:
-        """Upper edge of the bin below which ``share`` of the deviations are [ns], never above the worst; NaN without any."""
-        counts = np.cumsum(self.counts)
-        if not counts[-1]:
-            return float("nan")
-        place = int(np.searchsorted(counts, share * counts[-1]))
-        return float(self.worst if place == self.BINS else min((place + 1) * self.WIDTH, self.worst))
 
 
 @dataclass(eq=False)
@@ -177,7 +97,8 @@ class BusSession:
 
         ``allowed``: the frames that may be sent, (identifier, extended); None allows all. ``words``: int64 (BUS_WORDS,) where the
         state is released for compiled loops. ``wake``: an eventfd to which is written when frames wait; without it the ring is
-        polled. ``recorder``: its ``put`` is told every frame. ``report``: is told every event, in one of the session's threads.
+        polled. ``recorder``: its ``put`` is told every frame. ``report``: is told every event, in one of the session's threads,
+        which it must not keep.
         """
         self._given = None if callable(bus) else bus
         self._opener = bus if callable(bus) else opener
@@ -203,7 +124,8 @@ class BusSession:
         self._seen: dict[int, Arrivals] = {}
         self._refused: set[int] = set()
         self._bits = [0, 0]  # received, sent
-        self._received_at = self._sent_at = 0  # [ns]
+        self._received_at = self._sent_at = self._lost_at = 0  # [ns]
+        self._discarded_before = 0  # frames, when the bus was lost
         self._errors_in_a_row = 0
         self._doubtful = self._unacknowledged = False
         self._gate = threading.Lock()  # the rings belong to the threads of the connection that holds
@@ -232,6 +154,8 @@ class BusSession:
             self._supervisor.join(STOP_TIMEOUT)
             if self._supervisor.is_alive():
                 self._abandon("stopping")
+                if connection := self._connection:
+                    connection.ended.set()
 
     @property
     def state(self) -> BusState:
@@ -272,9 +196,7 @@ class BusSession:
         """All frames since the last call of this or ``take``; those sent are TRANSMITTED, at the time they were sent."""
         rows = sorted(self._taken())
         frames = new_frames(len(rows))
-        for name, column in zip(
-            ("time", "payload", "identifier", "bus", "length", "kind"), zip(*rows, strict=True), strict=False
-        ):
+        for name, column in zip(Row._fields, zip(*rows, strict=True), strict=False):  # no columns without rows
             frames[name] = column
         return frames
 
@@ -332,16 +254,20 @@ class BusSession:
         self._discard()
         store_word(self.words, SILENT, 0)
         store_word(self.words, CONNECTIONS, int(self.words[CONNECTIONS]) + 1)
-        tries = f" at attempt {self.counters.attempts}" if lost else ""
-        discarded = f"; {self.counters.discarded} frames have not been sent so far" if self.counters.discarded else ""
         self.error = None
-        self.counters.attempts = 0
         if self.listen_only and connection.interface in ACKNOWLEDGING:
             self._say(f"nothing is sent, but the adapter acknowledges frames all the same: {ACKNOWLEDGING[connection.interface]}")
-        self._become(BusState.ACTIVE, f"is {'open again' if lost else 'open'}{tries}{discarded}")
+        self._become(BusState.ACTIVE, self._back() if self.counters.losses else "is open")
+        self.counters.attempts = 0
         for thread in connection.threads:
             thread.start()
         return connection
+
+    def _back(self) -> str:
+        away = (self._now() - self._lost_at) * 1e-9
+        discarded = self.counters.discarded - self._discarded_before
+        attempt = self.counters.attempts
+        return f"is open again after {away:.1f} s, at attempt {attempt}; {discarded} frames due meanwhile were not sent"
 
     def _open(self) -> Any:
         """In a thread of its own: a bus with nothing in it from before. Raises whatever drivers raise."""
@@ -355,6 +281,8 @@ class BusSession:
             while (left := end - time.monotonic()) > 0:
                 with contextlib.suppress(ValueError, IndexError):
                     self.counters.stale += bus.recv(left) is not None
+            if asked_state(bus) == BusState.BUS_OFF:
+                raise RuntimeError("its controller is bus-off")
         except Exception:
             close_bus(bus)
             raise
@@ -471,7 +399,9 @@ class BusSession:
             if self._stopping.is_set():
                 return
             self.error = error
-            self.counters.losses += 1
+            if connection:
+                self.counters.losses += 1
+                self._lost_at, self._discarded_before = self._now(), self.counters.discarded
             again = "it is opened again as soon as it is back" if self._opener else "it stays closed"
             self._become(state, text or f"is {'bus-off' if state == BusState.BUS_OFF else 'lost'}, {again}: {reason(error)}")
 

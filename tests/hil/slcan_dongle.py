@@ -15,6 +15,7 @@ class Dongle:
         self.lines: list[str] = []
         self.flags = 0  # what it answers to F
         self.deaf = False  # does not answer
+        self.asleep = False  # does not even read
         self.accepts = True  # False: refuses frames with BELL, as with a full transmit buffer
         self.plug()
 
@@ -48,7 +49,8 @@ class Dongle:
     def _answer(self) -> None:
         buffer = b""
         while not self._gone.is_set():
-            if not select.select([self._master], [], [], 0.01)[0]:
+            if self.asleep or not select.select([self._master], [], [], 0.01)[0]:
+                self._gone.wait(0.001)
                 continue
             *lines, buffer = (buffer + os.read(self._master, 4096)).split(b"\r")
             for line in lines:

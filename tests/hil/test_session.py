@@ -17,7 +17,8 @@ from hil.bus import BusAddress, open_bus
 from hil.bus_state import CONNECTIONS, SILENT, STATE, BusState
 from hil.frames import FrameFlags, new_frames, payload_from_bytes
 from hil.ring import drain, new_rings, push_values
-from hil.session import BATCH, MOST_IDENTIFIERS, RECEIVE_TIMEOUT, BusSession, Deviations, SessionSettings
+from hil.session import BATCH, MOST_IDENTIFIERS, RECEIVE_TIMEOUT, BusSession
+from hil.session_records import Deviations, SessionSettings
 
 QUICK = SessionSettings(retry_first=0.01, retry_last=0.05, silence=30.0)
 
@@ -284,7 +285,8 @@ def test_unplugging_is_said_once_and_plugging_in_again_heals_it(dongle):
     first, lost, again = rig.texts()
     assert first == "front: is open"
     assert lost.startswith("front: is lost, it is opened again as soon as it is back: ")
-    assert again.startswith("front: is open again at attempt ")
+    assert again.startswith("front: is open again after ")
+    assert again.endswith("; 0 frames due meanwhile were not sent")
     assert all("\n" not in text for text in rig.texts())
     assert rig.session.counters.losses == 1
 
@@ -402,6 +404,66 @@ def test_an_endless_stream_of_rubbish_counts_as_a_lost_bus(dongle):
         dongle.write(b"tXYZ\r" * 200)
         rig.wait_for(BusState.LOST)
     assert "100 lines in a row make no sense" in rig.texts()[1]
+
+
+def test_an_adapter_that_takes_no_bytes_is_a_lost_bus_and_heals(dongle):
+    with Rig(slcan(dongle)) as rig:
+        rig.wait_for(BusState.ACTIVE)
+        dongle.asleep = True
+
+        def blocked():
+            rig.push(0x1D4, bytes(8))
+            return rig.session.state == BusState.LOST
+
+        wait_until(blocked)
+        dongle.asleep = False
+        rig.wait_for(BusState.ACTIVE)
+        dongle.lines.clear()
+        rig.push(0x7FF, b"\1")
+        wait_until(lambda: "t7FF101" in dongle.lines)
+        assert all(line in ("t7FF101", "F") for line in dongle.lines)
+
+
+def test_an_adapter_that_refuses_frames_is_error_passive_until_it_takes_them(dongle):
+    with Rig(slcan(dongle), settings=SessionSettings(no_acknowledge=0.02, silence=30.0)) as rig:
+        rig.wait_for(BusState.ACTIVE)
+        dongle.accepts = False
+
+        def in_state(state):
+            rig.push(0x1D4)
+            return rig.session.state == state
+
+        wait_until(lambda: in_state(BusState.ERROR_PASSIVE))
+        dongle.accepts = True
+        wait_until(lambda: in_state(BusState.ACTIVE))
+    assert rig.session.counters.losses == 0
+    assert "nobody acknowledges its frames: the adapter refuses frames" in rig.texts()[1]
+
+
+def test_the_flags_of_an_adapter_reach_the_words_for_the_loop(dongle):
+    with Rig(slcan(dongle)) as rig:
+        rig.wait_for(BusState.ACTIVE)
+        dongle.flags = 0x20
+        wait_until(lambda: rig.session.words[STATE] == BusState.ERROR_PASSIVE)
+        dongle.flags = 0
+        wait_until(lambda: rig.session.words[STATE] == BusState.ACTIVE)
+
+
+def test_a_controller_that_is_still_bus_off_is_not_open_again(peer):
+    opened = []
+
+    def open_it():
+        opened.append(Controller(peer.channel_id))
+        if len(opened) in (2, 3):
+            opened[-1].said = BusState.BUS_OFF
+        return opened[-1]
+
+    with Rig(open_it) as rig:
+        rig.wait_for(BusState.ACTIVE)
+        opened[0].said = BusState.BUS_OFF
+        wait_until(lambda: len(opened) == 4)
+        rig.wait_for(BusState.ACTIVE)
+    assert [event.state for event in rig.session.events] == [2, 4, 2]
 
 
 SERVER = """
