@@ -38,9 +38,10 @@ from hil.session_records import Arrivals, Counters, Deviations, Row, SessionEven
 from hil.wire import frame_bits
 
 POLL = 0.5e-3  # [s] how long a frame may wait in the transmit ring
-RECEIVE_TIMEOUT = 0.1  # [s] of one call into the driver
+RECEIVE_TIMEOUT = 0.05  # [s] of one call into the driver
 SEND_TIMEOUT = 0.05  # [s] of one call into the driver
 SUPERVISION = 0.02  # [s] how often the supervisor looks
+ASKING = 0.1  # [s] how often the driver is asked for the state of its controller
 END_TIMEOUT = 0.2  # [s] how long sender and receiver each may take to end
 CLOSE_TIMEOUT = 0.3  # [s] how long closing a bus may take, when stopping
 RECLOSE_TIMEOUT = 2.0  # [s] and when the bus was lost
@@ -296,7 +297,7 @@ class BusSession:
             now = self._now()
             self._notice_silence(now)
             self._notice_doubtful_bitrate()
-            if now - asked > RECEIVE_TIMEOUT * 1e9:
+            if now - asked > ASKING * 1e9:
                 asked = now
                 self._ask(connection)
             if now - since >= LOAD_SPAN:
