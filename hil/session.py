@@ -65,6 +65,7 @@ class Connection:
     bus: Any
     interface: str
     opened: int  # [ns] from the origin
+    heard: bool = False  # whether a frame was received
     threads: list[threading.Thread] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
 
@@ -214,8 +215,8 @@ class BusSession:
             if connection:
                 self._watch(connection)
                 self._disconnect(connection)
-                # A connection that held longer than the delay before it earns a new start.
-                if self._now() - connection.opened > delay * 1e9:
+                # A connection on which something was heard, or that held longer than the delay before it, earns a new start.
+                if connection.heard or self._now() - connection.opened > delay * 1e9:
                     delay = self.settings.retry_first
             if not self._opener:
                 delay = float("inf")  # nothing to open it again with
@@ -462,6 +463,7 @@ class BusSession:
                 return
             if not kind & REMOTE:
                 push_values(*self._receive_ring, now, np.uint64(payload), identifier, self.index, length, kind)
+        connection.heard = True
         self._received_at = now
         self._errors_in_a_row = 0
         self.counters.received += 1

@@ -4,7 +4,8 @@ python-can has a driver for them, too. This one reads whole blocks where that re
 after opening where that always sleeps two seconds, and hears what the adapter says: a refused bitrate, a refused frame (BELL),
 and the status flags, for which it asks. A line that was torn costs that line: ``recv`` raises ValueError for it.
 
-Bus-off has no flag in the protocol: a controller that is bus-off shows as error-passive, or refuses frames.
+Bus-off has no flag in the protocol, and no way out but closing and opening the channel. A controller that is error-passive or
+refuses frames, while nothing is heard, may be bus-off: its channel is closed and opened once a second.
 """
 
 import re
@@ -35,6 +36,7 @@ REPEAT = 0.25  # [s] between questions until the first answer
 ANSWER = 0.2  # [s] to a command; some firmware does not answer at all
 ASKED_IN_VAIN = 10  # questions for the flags without an answer after which the adapter is not asked again
 PASSIVE_FLAG = 0x20
+RESTART = 1.0  # [s] without a frame, in trouble, after which the channel is closed and opened
 PASSIVE_SPAN = 1.0  # [s] for which an error-passive flag is believed: adapters clear it when it was read
 
 
@@ -60,7 +62,9 @@ class SlcanBus(can.BusABC):
         self._answers = 0  # to commands
         self._refusals = self._refusals_told = 0  # BELLs
         self._asked = 0  # for the flags, without an answer
-        self._passive_until = float("-inf")  # [s]
+        self._passive_until = self._trouble_until = float("-inf")  # [s]
+        self._restart_at = float("inf")  # [s] should there be trouble
+        self._opening = b"L\r" if listen_only else b"O\r"
         self._tells_flags = False
         try:
             self._start(bitrate, listen_only)
@@ -76,14 +80,15 @@ class SlcanBus(can.BusABC):
             self._write(b"C\rV\r")  # closes it, should it be open; most answer at least one of them
             self._await_answer(REPEAT)
         if bitrate is not None:
-            self._command(BITRATES[bitrate], f"refuses the bitrate {bitrate}")
-        self._command(b"L" if listen_only else b"O", "refuses to listen only" if listen_only else "refuses to open its channel")
+            self._command(BITRATES[bitrate] + b"\r", f"refuses the bitrate {bitrate}")
+        self._command(self._opening, "refuses to listen only" if listen_only else "refuses to open its channel")
         self._waiting.clear()
+        self._restart_at = time.monotonic() + RESTART
 
     def _command(self, command: bytes, refusal: str) -> None:
         self._await_answer(0.0)
         self._answers = self._refusals = 0
-        self._write(command + b"\r")
+        self._write(command)
         self._await_answer(ANSWER)
         if self._refusals:
             raise can.CanInitializationError(f"the adapter {refusal}")
@@ -113,6 +118,8 @@ class SlcanBus(can.BusABC):
             raise can.CanOperationError(f"cannot read: {error}") from error
         bells = data.count(b"\a")
         self._refusals += bells
+        if bells:
+            self._trouble_until = time.monotonic() + PASSIVE_SPAN
         self._answers += bells
         *lines, self._buffer = (self._buffer + data.replace(b"\a", b"")).split(b"\r")
         for line in lines:
@@ -124,11 +131,12 @@ class SlcanBus(can.BusABC):
     def _sort(self, line: bytes) -> None:
         if match := FRAME.fullmatch(line):
             self._waiting.append(message(match) or line)
+            self._restart_at = time.monotonic() + RESTART
         elif match := FLAGS.fullmatch(line):
             self._tells_flags = True
             self._asked = 0
             if int(match[1], 16) & PASSIVE_FLAG:
-                self._passive_until = time.monotonic() + PASSIVE_SPAN
+                self._passive_until = self._trouble_until = time.monotonic() + PASSIVE_SPAN
         elif line in (b"", b"z", b"Z") or line[:1] in (b"V", b"N"):
             self._answers += 1
         else:
@@ -155,13 +163,20 @@ class SlcanBus(can.BusABC):
             raise can.CanOperationError("the adapter refuses frames, its transmit buffer full")
 
     def controller_state(self) -> BusState | None:
-        """Ask for the flags, and tell what the last answer said; None if this adapter does not tell."""
+        """Ask for the flags, and tell what the last answer said; None if this adapter does not tell.
+
+        May restart the controller, see above.
+        """
         if self._asked < ASKED_IN_VAIN:
             self._asked += 1
             self._write(b"F\r")
+        now = time.monotonic()
+        if now < self._trouble_until and now > self._restart_at:
+            self._restart_at = now + RESTART
+            self._write(b"C\r" + self._opening)
         if not self._tells_flags:
             return None
-        return BusState.ERROR_PASSIVE if time.monotonic() < self._passive_until else BusState.ACTIVE
+        return BusState.ERROR_PASSIVE if now < self._passive_until else BusState.ACTIVE
 
     def fileno(self) -> int:
         """File descriptor of the port."""

@@ -129,6 +129,36 @@ def test_flags_tell_of_an_error_passive_controller(dongle, bus):
     wait_until(lambda: state() == BusState.ACTIVE)
 
 
+@pytest.mark.parametrize("listen_only", [False, True])
+def test_the_channel_of_a_controller_in_trouble_is_closed_and_opened_while_nothing_is_heard(dongle, monkeypatch, listen_only):
+    monkeypatch.setattr(slcan, "RESTART", 0.05)
+    bus = SlcanBus(str(dongle.path), 500_000, listen_only)
+    try:
+        dongle.lines.clear()
+        dongle.flags = 0x20
+
+        def restarted():
+            bus.recv(0)
+            bus.controller_state()
+            return "C" in dongle.lines
+
+        wait_until(restarted)
+        wait_until(lambda: dongle.lines[dongle.lines.index("C") + 1 :][:1] == ["L" if listen_only else "O"])
+    finally:
+        bus.shutdown()
+
+
+def test_a_controller_in_trouble_that_hears_frames_is_left_alone(dongle, bus):
+    dongle.lines.clear()
+    dongle.flags = 0x20
+    bus.recv(0)
+    for _ in range(20):
+        dongle.write(b"t1DA0\r")
+        assert bus.recv(5.0)
+        bus.controller_state()
+    assert set(dongle.lines) <= {"F"}
+
+
 def test_an_adapter_that_does_not_answer_is_used_all_the_same(dongle, monkeypatch):
     for name in ("FIRST_ANSWER", "ANSWER", "REPEAT"):
         monkeypatch.setattr(slcan, name, 0.06)
