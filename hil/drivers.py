@@ -10,12 +10,16 @@ What they tell of the state of the CAN controller, by interface:
 - kvaser, vector and others: error frames without a class, which are counted.
 - gs_usb does not tell that it was unplugged until something is sent; before that, it is only silent.
 - virtual and udp_multicast have no CAN controller.
+
+gs_usb hands our own frames back, marked as such; udp_multicast hands them back unmarked.
 """
 
 import contextlib
 import errno
 import re
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +43,7 @@ CLASSES = {
 PASSIVE_BITS, ACTIVE_BIT = 0x30, 0x40
 PCAN_PASSIVE, PCAN_BUS_OFF = 0x4_0000, 0x10  # of PCAN-Basic's TPCANStatus
 SOCKETCAN_ERRORS = ("socketcan", "gs_usb", "socketcand")  # interfaces whose error frames have these classes
+ECHO_SPAN = 0.5  # [s] for which a frame of our own may come back
 # Errors of drivers whose transmit queue is full: of nobody's acknowledging, not of a lost bus.
 QUEUE_FULL = re.compile(r"buffer full|queue full|XMTFULL|TXBUFOFL|transmit buffer|tx queue", re.I)
 
@@ -112,6 +117,31 @@ def reason(error: BaseException) -> str:
             texts.append(text)
         cause = cause.__cause__
     return ": ".join(texts)
+
+
+class Echoes:
+    """Frames of our own that a transport will hand back unmarked: each is expected once, and for a while."""
+
+    def __init__(self) -> None:
+        self._expected: deque[tuple[float, tuple[int, ...]]] = deque()
+        self._lock = threading.Lock()  # one thread sends, another receives
+
+    def expect(self, *frame: int) -> None:
+        """``frame`` is about to be sent."""
+        with self._lock:
+            self._expected.append((time.monotonic() + ECHO_SPAN, frame))
+
+    def is_one(self, *frame: int) -> bool:
+        """Whether a received ``frame`` is one of ours; the next like it is not, unless it was sent twice."""
+        with self._lock:
+            now = time.monotonic()
+            while self._expected and self._expected[0][0] < now:
+                self._expected.popleft()
+            for place, (_, expected) in enumerate(self._expected):
+                if expected == frame:
+                    del self._expected[place]
+                    return True
+        return False
 
 
 class Attempt(threading.Thread):

@@ -23,6 +23,7 @@ from hil.bus_state import BUS_WORDS, CONNECTIONS, SILENT, STATE, BusState
 from hil.drivers import (
     SOCKETCAN_ERRORS,
     Attempt,
+    Echoes,
     asked_state,
     close_bus,
     error_classes,
@@ -65,6 +66,7 @@ class Connection:
     bus: Any
     interface: str
     opened: int  # [ns] from the origin
+    echoes: Echoes | None = None  # where our own frames come back unmarked
     heard: bool = False  # whether a frame was received
     threads: list[threading.Thread] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
@@ -243,7 +245,8 @@ class BusSession:
                 retry = "it is tried again" if self._opener else "it stays closed"
                 self._fail(None, attempt.error, text=f"cannot be opened, {retry}: {reason(attempt.error)}")
             return None
-        connection = Connection(bus, interface_of(bus), self._now())
+        interface = interface_of(bus)
+        connection = Connection(bus, interface, self._now(), Echoes() if interface == "udp_multicast" else None)
         connection.threads = [
             threading.Thread(target=self._guard, args=(connection, work), name=f"{name} {self.name}", daemon=True)
             for name, work in (("receive", self._receive), ("send", self._send))
@@ -458,6 +461,8 @@ class BusSession:
         kind = EXTENDED if message.is_extended_id else 0
         if message.is_remote_frame:
             kind |= REMOTE
+        if connection.echoes and connection.echoes.is_one(identifier, payload, length, kind):
+            return
         with self._gate:
             if connection is not self._connection:
                 return
@@ -521,6 +526,8 @@ class BusSession:
         if self._now() - due > self.settings.stale * 1e9:
             self.counters.late += 1
             return
+        if connection.echoes:
+            connection.echoes.expect(identifier, payload, length, extended)
         try:
             connection.bus.send(classic_message(identifier, extended, bytes_from_payload(payload, length)), timeout=SEND_TIMEOUT)
         except Exception as error:  # drivers raise all sorts

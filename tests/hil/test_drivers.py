@@ -4,8 +4,9 @@ import can
 import pytest
 from can.exceptions import CanOperationError
 
+from hil import drivers
 from hil.bus_state import BusState
-from hil.drivers import asked_state, error_classes, is_queue_full, reason, state_in_error_frame
+from hil.drivers import Echoes, asked_state, error_classes, is_queue_full, reason, state_in_error_frame
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,22 @@ def test_the_classes_of_an_error_frame_are_named():
 )
 def test_a_full_transmit_queue_is_told_from_a_lost_bus(error, full):
     assert is_queue_full(error) == full
+
+
+def test_a_frame_of_our_own_comes_back_once_as_often_as_it_was_sent():
+    echoes = Echoes()
+    for frame in ((0x1D4, 1, 8, 0), (0x1D4, 2, 8, 0), (0x1D4, 1, 8, 0)):
+        echoes.expect(*frame)
+    assert not echoes.is_one(0x1D4, 1, 8, 1)
+    assert [echoes.is_one(0x1D4, 1, 8, 0) for _ in range(3)] == [True, True, False]
+    assert [echoes.is_one(0x1D4, 2, 8, 0) for _ in range(2)] == [True, False]
+
+
+def test_a_frame_of_our_own_is_not_expected_for_ever(monkeypatch):
+    monkeypatch.setattr(drivers, "ECHO_SPAN", -1.0)
+    echoes = Echoes()
+    echoes.expect(0x1D4, 1, 8, 0)
+    assert not echoes.is_one(0x1D4, 1, 8, 0)
 
 
 def test_a_reason_is_one_line_from_the_error_to_its_cause():

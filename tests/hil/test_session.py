@@ -173,6 +173,26 @@ def test_a_bus_of_random_identifiers_does_not_fill_the_memory(peer):
         assert len(rig.session.seen) == MOST_IDENTIFIERS
 
 
+def test_our_own_frames_do_not_come_back_by_multicast():
+    def opener():
+        return can.Bus(interface="udp_multicast", channel="239.74.163.77", port=43_117)
+
+    try:
+        opener().shutdown()
+    except can.CanError:
+        pytest.skip("this machine has no multicast")
+    with Rig(opener) as rig, Rig(opener) as other:
+        rig.wait_for(BusState.ACTIVE)
+        other.wait_for(BusState.ACTIVE)
+        for identifier in range(0x100, 0x110):
+            rig.push(identifier)
+        rig.push(0x7FF, b"\1")
+        other.push(0x7FF, b"\1")  # the same frame from elsewhere is no echo
+        wait_until(lambda: (0x7FF, False) in rig.session.seen and (0x7FF, False) in other.session.seen)
+        assert rig.received().identifier.tolist() == [0x7FF]
+        assert len(other.received()) >= 1
+
+
 def test_remote_and_error_frames_do_not_reach_the_loop(peer):
     with Rig(virtual(peer)) as rig:
         rig.wait_for(BusState.ACTIVE)
