@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from hil.bus import ACKNOWLEDGING
+from hil.bus_interfaces import ACKNOWLEDGING
 from hil.bus_state import BUS_WORDS, CONNECTIONS, SILENT, STATE, BusState
 from hil.drivers import (
     SOCKETCAN_ERRORS,

@@ -7,7 +7,6 @@ import pytest
 from small_network import CAR, CONTROLLER, write_small_network
 
 from hil import clock
-from hil.bus import BusAddress, parse_bus_address
 from hil.errors import UsageError
 from hil.network.database import load_network
 from hil.node import Node
@@ -49,25 +48,6 @@ def test_leaving_early_stops_every_thread(tmp_path: Path) -> None:
     next(run)
     run.close()
     assert threading.active_count() == before
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("virtual:front", BusAddress("virtual", "front")),
-        ("slcan:/dev/ttyACM0@500000", BusAddress("slcan", "/dev/ttyACM0", 500000)),
-        ("udp_multicast:239.74.163.2", BusAddress("udp_multicast", "239.74.163.2")),
-    ],
-)
-def test_bus_addresses_are_read(text: str, expected: BusAddress) -> None:
-    assert parse_bus_address(text) == expected
-    assert str(expected) == text
-
-
-@pytest.mark.parametrize("text", ["", "virtual", "virtual:", ":front", "slcan:/dev/ttyACM0@fast", "slcan:@500000"])
-def test_a_bus_address_of_wrong_form_says_what_is_expected(text: str) -> None:
-    with pytest.raises(UsageError, match=r"expected interface:channel\[@bitrate\]"):
-        parse_bus_address(text)
 
 
 def test_an_unknown_interface_lists_those_there_are(tmp_path: Path) -> None:
