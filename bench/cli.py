@@ -342,6 +342,45 @@ def networks(json: JsonOption = False) -> None:
     run(json)
 
 
+@app.command()
+def adapters(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also serial ports that are not on USB, and drivers that are missing.")
+    ] = False,
+    listen: Annotated[
+        float,
+        typer.Option(
+            "--listen", help="How long to listen for beacons of socketcand; they come every 3 s.", min=0.0, max=60.0, metavar="S"
+        ),
+    ] = 1.5,
+    json: JsonOption = False,
+) -> None:
+    """List the CAN adapters that are plugged in, with the address to give as --front, --rear or --chassis.
+
+    Nothing is opened: a bus in use is not disturbed.
+    """
+    from bench.commands.adapters import run
+
+    run(everything, listen, json)
+
+
+@app.command()
+def doctor(
+    seconds: Annotated[
+        float, typer.Option("--seconds", help="How long to measure the jitter; 0: not at all.", min=0.0, max=3600.0, metavar="S")
+    ] = 10.0,
+    json: JsonOption = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with status 1 if there is a problem.")] = False,
+) -> None:
+    """Examine this machine: is it fit for the real-time loop and for CAN, and how is what is not to be mended?
+
+    Nothing is changed. At the end a compiled loop is woken at 1 kHz and at 10 kHz, with the verdict for each.
+    """
+    from bench.commands.doctor import run
+
+    _finish(strict, run(seconds, json))
+
+
 def _finish(strict: bool, missed: int) -> None:
     """Exit with status 1 if rows missed their target and that is to count."""
     if strict and missed:
