@@ -73,6 +73,12 @@ USB_ADAPTERS: dict[tuple[int, int | None], UsbAdapter] = {
 }
 
 
+# Makers of bridge chips, whose devices often bear no name of their own; from memory.
+CHIP_MAKERS = {
+    0x0403: "FTDI", 0x067B: "Prolific", 0x10C4: "Silicon Labs", 0x1A86: "WCH", 0x04D8: "Microchip", 0x0483: "STMicroelectronics"
+}  # fmt: skip
+
+
 @dataclass
 class Findings:
     """All that was found, and what went wrong on the way."""
@@ -128,7 +134,7 @@ def serial_adapters(ports: Iterable[Any], *, everything: bool = False) -> list[A
     held = holders_of(port.device for port in ports)
     for port in ports:
         dongle = KNOWN_DONGLES.get((port.vid, port.pid))
-        words = [dongle or "", port.manufacturer or "", port.product or ""]
+        words = [dongle or "", port.manufacturer or CHIP_MAKERS.get(port.vid, ""), port.product or ""]
         title = " ".join(word for word in words if word) or port.description
         usb = f", {port.vid:04x}:{port.pid:04x}" if port.vid is not None else ""
         serial = f", serial number {port.serial_number}" if port.serial_number else ""

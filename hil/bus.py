@@ -1,6 +1,7 @@
 """Buses by address: what an address says, which of them are real, which are the same, and opening one with python-can."""
 
 import errno
+import ipaddress
 import itertools
 import logging
 import os
@@ -37,8 +38,9 @@ class BusAddress:
     @property
     def place(self) -> tuple[Any, ...]:
         """What tells one bus from another: two addresses of the same bus have the same, also if they are written otherwise."""
-        if is_path(self.channel):
-            return ("serial", os.path.realpath(self.channel))
+        table = INTERFACES.get(self.interface)
+        if table and table.serial:
+            return ("serial", os.path.realpath(self.channel) if is_path(self.channel) else self.channel)
         try:
             told = _parameters(self)
         except UsageError:  # it cannot be opened either
@@ -56,7 +58,7 @@ class BusAddress:
             case "virtual":
                 return True
             case "udp_multicast":
-                return dict(self.options).get("hop_limit", "0") == "0"
+                return dict(self.options).get("hop_limit", "0") == "0" and _is_multicast(self.channel)
             case "socketcan":
                 return _is_isolated_vcan(self.channel)
             case "slcan":
@@ -198,6 +200,14 @@ def _is_isolated_vcan(name: str) -> bool:
         link = find_link(name)
         return link is not None and link.kind == "vcan" and gateway_rules() == 0
     except OSError:
+        return False
+
+
+def _is_multicast(channel: str) -> bool:
+    """Whether a channel is a multicast group by its number: a name may stand for anything, also a single machine."""
+    try:
+        return ipaddress.ip_address(channel).is_multicast
+    except ValueError:
         return False
 
 

@@ -61,6 +61,7 @@ def test_a_known_dongle_is_named_and_a_stranger_only_perhaps() -> None:
         assert known.title == f"CANable 2 (slcan) MCS CANable2 b158aa7 ({one}, 16d0:117e, serial number 207D3254594B)"
         assert (known.state, known.hint) == ("free", "")
         assert told(known) == {"channel": one, "bitrate": 500_000}
+        assert stranger.title == f"WCH USB Serial ({other}, 1a86:7523)"
         assert stranger.hint.startswith("only if it is an slcan adapter")
         assert [adapter.address for adapter in serial_adapters(ports, everything=True)][2] == "slcan:/dev/ttyS0@500000"
 

@@ -159,6 +159,9 @@ def test_frames_do_not_leave_the_machine_unless_that_is_asked_for() -> None:
     assert parse_bus_address("udp_multicast:239.74.163.2").is_virtual
     assert not parse_bus_address("udp_multicast:239.74.163.2,hop_limit=1").is_virtual
     assert not parse_bus_address("udp_multicast:239.74.163.2,hop_limit=nonsense").is_virtual
+    assert parse_bus_address("udp_multicast:ff15:7079:7468:6f6e:6465:6d6f:6d63:6173").is_virtual
+    assert not parse_bus_address("udp_multicast:192.168.1.20").is_virtual  # its limit is for multicast alone
+    assert not parse_bus_address("udp_multicast:bench-pi").is_virtual
 
 
 def test_what_has_a_wire_is_no_virtual_bus() -> None:
@@ -256,6 +259,8 @@ def test_two_links_to_one_port_are_one_adapter(tmp_path) -> None:
     with terminal() as (_, port):
         link = tmp_path / "usb-CANable-if00"
         link.symlink_to(port)
+        with pytest.raises(UsageError, match="a serial port serves one role"):
+            check_roles(roles(front="slcan:COM3", chassis="slcan:COM3@500000"), {"front": [1], "chassis": [2]})
         with pytest.raises(UsageError, match="a serial port serves one role; give each an adapter of its own"):
             check_roles(roles(front=f"slcan:{port}", chassis=f"slcan:{link}@500000"), {"front": [1], "chassis": [2]})
 
