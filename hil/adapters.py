@@ -20,7 +20,7 @@ from typing import Any
 from hil.bus import BusAddress
 from hil.bus_interfaces import BITRATE, INTERFACES
 from hil.can_links import CanLink, can_links
-from hil.serial_ports import KNOWN_DONGLES, Holder, holders_of, hub_ports, is_path, may_open, stable_path
+from hil.serial_ports import KNOWN_DONGLES, Holder, forbidden, holders_of, hub_ports, is_path, may_open, stable_path
 
 PROBE_TIME = 2.0  # [s] for all drivers together
 BEACON_PORT = 42000  # UDP, to which socketcand sends
@@ -151,7 +151,7 @@ def _port_state(device: str, held_by: list[Holder]) -> tuple[str, str]:
     if not is_path(device):
         return "", ""
     if not may_open(device):
-        return "no permission", "join the group of the port (ls -l), as e4hil doctor says"
+        return "no permission", forbidden(Path(device).stat()).partition("; ")[2]
     return (f"in use by {', '.join(map(str, held_by))}", "end it first") if held_by else ("free", "")
 
 

@@ -248,9 +248,9 @@ def serial_checks(machine: Machine) -> Iterator[Check]:
 
     from hil.serial_ports import forbidden, may_open
 
-    refused = [port.device for port in comports() if not may_open(port.device)]
+    refused = [port.device for port in comports() if port.vid is not None and not may_open(port.device)]
     if refused:
-        remedy = forbidden(Path(refused[0]).stat().st_gid).partition("; ")[2]
+        remedy = forbidden(Path(refused[0]).stat()).partition("; ")[2]
         yield Check("serial ports", PROBLEM, f"no permission for {', '.join(refused)}", remedy)
         return
     groups = {group.gr_name for group in grp.getgrall() if group.gr_gid in os.getgroups() or getpass.getuser() in group.gr_mem}

@@ -40,7 +40,7 @@ KNOWN_DONGLES = {
 
 def is_path(channel: str) -> bool:
     """Whether a channel is a device file, and not a URL of pyserial or a port of Windows."""
-    return channel.startswith("/")
+    return os.name == "posix" and "://" not in channel
 
 
 def is_pseudo_terminal(path: str) -> bool:
@@ -65,19 +65,19 @@ def list_ports() -> list[str]:
 def check_port(path: str) -> None:
     """Raise UsageError, without the name of the bus, if a port is not there, is none, is forbidden or is in use."""
     try:
-        mode = Path(path).stat()
+        found = Path(path).stat()
     except FileNotFoundError:
         ports = ", ".join(list_ports()) or "none"
         raise UsageError(f"no such port; there are: {ports} (e4hil adapters lists them)") from None
     except OSError as error:
         raise UsageError(f"the port cannot be looked at: {error.strerror}") from error
-    if not stat.S_ISCHR(mode.st_mode):
+    if not stat.S_ISCHR(found.st_mode):
         raise UsageError("this is no serial port, but a file or folder; e4hil adapters lists the ports")
     if not may_open(path):
-        raise UsageError(forbidden(mode.st_gid))
+        raise UsageError(forbidden(found))
     # The maker of a pseudo-terminal may hold both its ends; on a real port every other reader takes bytes away.
-    if not is_pseudo_terminal(path) and (found := holders(path)):
-        raise UsageError(in_use(found))
+    if not is_pseudo_terminal(path) and (others := holders(path)):
+        raise UsageError(in_use(others))
 
 
 def may_open(path: str) -> bool:
@@ -85,14 +85,16 @@ def may_open(path: str) -> bool:
     return os.access(path, os.R_OK | os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
-def forbidden(group: int) -> str:
+def forbidden(port: os.stat_result) -> str:
     """What to do about a port that this user may not open."""
     import grp
 
+    if not port.st_mode & stat.S_IWGRP or port.st_gid == 0:
+        return 'no permission: only root may open the port; a udev rule with GROUP="dialout", MODE="0660" changes that'
     try:
-        name = grp.getgrgid(group).gr_name
+        name = grp.getgrgid(port.st_gid).gr_name
     except KeyError:
-        name = str(group)
+        name = str(port.st_gid)
     advice = f"sudo usermod -aG {name} {getpass.getuser()}, then log out and in again"
     return f'no permission: the port belongs to the group "{name}"; {advice}'
 

@@ -4,6 +4,7 @@ import grp
 import logging
 import os
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -65,6 +66,7 @@ def test_an_unknown_interface_says_what_was_probably_meant() -> None:
     ("text", "expected"),
     [
         ("slcan:/dev/ttyACM77@500000", "no such port; there are: "),
+        ("slcan:ttyACM77@500000", "no such port; there are: "),
         ("slcan:/tmp@500000", "no serial port, but a file or folder"),
         ("slcan:/dev/ttyACM77@123456", "cannot do 123456 bit/s; it can do: 10000"),
         ("slcan:/dev/ttyACM77@500000,bud=9600", 'no option "bud", did you mean "baud"'),
@@ -221,6 +223,12 @@ def test_a_port_of_a_group_says_how_to_join_it() -> None:
         finally:
             os.seteuid(0)
     assert 'no permission: the port belongs to the group "tty"; sudo usermod -aG tty ' in message
+
+
+@pytest.mark.parametrize("change", [{"mode": 0o600, "group": 5}, {"mode": 0o660, "group": 0}])
+def test_a_port_of_root_alone_asks_nobody_to_join_its_group(change: dict[str, int]) -> None:
+    port = os.stat_result((stat.S_IFCHR | change["mode"], 0, 0, 1, 0, change["group"], 0, 0, 0, 0))
+    assert serial_ports.forbidden(port).endswith('a udev rule with GROUP="dialout", MODE="0660" changes that')
 
 
 # --- SocketCAN ---------------------------------------------------------------------------------------------------------------

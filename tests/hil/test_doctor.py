@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from interpreter import needs_compiler
+from pseudo_terminals import terminal
 
-from hil import clock, doctor
+from hil import clock, doctor, serial_ports
 from hil.doctor import BETTER, LOOKS, OK, PROBLEM, Check, Machine, examine, jitter_check, module_state
 from hil.jitter import Jitter, measure, steal_time
 
@@ -144,6 +145,24 @@ def test_a_kernel_whose_can_is_not_loaded_says_how_to(tmp_path: Path, monkeypatc
     checks = found("CAN", where)
     assert checks["CAN in the kernel"] == Check("CAN in the kernel", BETTER, "not loaded", "sudo modprobe can_raw")
     assert "can_raw (raw sockets)" in checks["modules available"].value
+
+
+@LINUX
+def test_an_adapter_that_may_not_be_opened_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from serial.tools import list_ports
+    from serial.tools.list_ports_common import ListPortInfo
+
+    with terminal() as (_, device):
+        Path(device).chmod(0o620)
+        adapter, other = ListPortInfo(device), ListPortInfo("/dev/ttyS0")
+        adapter.vid, adapter.pid = 0x16D0, 0x117E
+        monkeypatch.setattr(list_ports, "comports", lambda: [adapter, other])
+        monkeypatch.setattr(serial_ports, "may_open", lambda path: False)
+        check = found("serial ports", Machine())["serial ports"]
+    assert (check.state, check.value) == (PROBLEM, f"no permission for {device}")
+    assert "usermod -aG" in check.remedy or "udev rule" in check.remedy  # as the terminal has a group here, or none
+    monkeypatch.setattr(list_ports, "comports", lambda: [other])
+    assert found("serial ports", Machine())["serial ports"].state != PROBLEM
 
 
 def test_the_cache_is_cold_warm_or_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
