@@ -20,7 +20,7 @@ from typing import Any
 from hil.bus import BusAddress
 from hil.bus_interfaces import BITRATE, INTERFACES
 from hil.can_links import CanLink, can_links
-from hil.serial_ports import KNOWN_DONGLES, Holder, forbidden, holders_of, hub_ports, is_path, may_open, stable_path
+from hil.serial_ports import KNOWN_DONGLES, Holder, forbidden, holders_of, hub_link, hub_ports, is_path, may_open, stable_path
 
 PROBE_TIME = 2.0  # [s] for all drivers together
 BEACON_PORT = 42000  # UDP, to which socketcand sends
@@ -157,10 +157,11 @@ def _port_state(device: str, held_by: list[Holder]) -> tuple[str, str]:
 
 def hub_adapters() -> list[Adapter]:
     """Ports of virtual CAN networks."""
-    return [
-        Adapter("slcan", str(BusAddress("slcan", port, BITRATE)), "port of e4hil hub, a virtual bus", f"hub is process {process}")
-        for port, process in sorted(hub_ports().items())
-    ]
+    found = []
+    for port, process in sorted(hub_ports().items()):
+        address = str(BusAddress("slcan", hub_link(port, process), BITRATE))
+        found.append(Adapter("slcan", address, f"port of e4hil hub, a virtual bus ({port})", f"hub is process {process}"))
+    return found
 
 
 def link_adapter(link: CanLink, system: Path = SYSTEM) -> Adapter:

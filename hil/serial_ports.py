@@ -157,6 +157,22 @@ def hub_ports() -> dict[str, int]:
     return found
 
 
+def hub_link(port: str, process: int) -> str:
+    """The path at which a virtual CAN network offers a port: a link beside its other files, or the port itself."""
+    try:
+        folders = {entry.readlink().parent for entry in Path(f"/proc/{process}/fd").iterdir()}
+        links = [link for folder in sorted(folders) if folder.is_absolute() for link in _links_in(folder)]
+    except OSError:
+        return port
+    return next((str(link) for link in links if os.path.realpath(link) == port), port)
+
+
+def _links_in(folder: Path) -> list[Path]:
+    if folder.parts[1:2] in (("dev",), ("proc",)) or not folder.is_dir():
+        return []  # links there lead to something else for each process
+    return sorted(path for path in folder.iterdir() if path.is_symlink())
+
+
 def who_locked(path: str) -> str:
     """Who has a port that pyserial could not lock, and what to do about it."""
     found = holders(path)

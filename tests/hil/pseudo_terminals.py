@@ -35,10 +35,14 @@ def terminal() -> Iterator[tuple[int, str]]:
 
 
 @contextmanager
-def another_process(name: str = "", lock: str = "") -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A process of that name that holds a new terminal, or has locked a port, and the name of the port."""
+def another_process(name: str = "", lock: str = "", inherit: int | None = None) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process of that name that holds a new terminal, or has locked a port, and the name of the port.
+
+    ``inherit``: a file of this process that it keeps open, too.
+    """
     command = [sys.executable, "-c", HOLD, name, lock]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    kept = () if inherit is None else (inherit,)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, pass_fds=kept) as process:
         assert process.stdout
         try:
             yield process, process.stdout.readline().strip()

@@ -89,6 +89,17 @@ def test_ports_of_a_hub_in_another_process_are_listed() -> None:
         assert found[f"slcan:{device}@500000"] == f"hub is process {process.pid}"
 
 
+def test_the_port_of_a_hub_is_named_as_the_hub_names_it(tmp_path: Path) -> None:
+    (tmp_path / "control.lock").touch()
+    with (tmp_path / "control.lock").open() as held, another_process(HUB_PROCESS, inherit=held.fileno()) as (process, device):
+        (tmp_path / "front0").symlink_to(device)
+        (tmp_path / "rear0").symlink_to("/dev/null")
+        assert f"slcan:{tmp_path}/front0@500000" in {adapter.address for adapter in hub_adapters()}
+        process.kill()
+        process.wait()
+        assert f"slcan:{tmp_path}/front0@500000" not in {adapter.address for adapter in hub_adapters()}
+
+
 # --- CAN links ---------------------------------------------------------------------------------------------------------------
 
 
