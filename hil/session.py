@@ -399,16 +399,14 @@ class BusSession:
         with self._telling:
             if connection and connection.ended.is_set():
                 return
-            if connection:
-                connection.ended.set()
-            if self._stopping.is_set():
-                return
-            self.error = error
-            if connection:
-                self.counters.losses += 1
+            if not self._stopping.is_set():
+                self.error = error
+                again = "it is opened again as soon as it is back" if self._opener else "it stays closed"
                 self._lost_at, self._discarded_before = self._now(), self.counters.discarded
-            again = "it is opened again as soon as it is back" if self._opener else "it stays closed"
-            self._become(state, text or f"is {'bus-off' if state == BusState.BUS_OFF else 'lost'}, {again}: {reason(error)}")
+                self._become(state, text or f"is {'bus-off' if state == BusState.BUS_OFF else 'lost'}, {again}: {reason(error)}")
+                self.counters.losses += connection is not None
+            if connection:
+                connection.ended.set()  # last: from here on the supervisor acts
 
     def _controller_says(self, connection: Connection, state: BusState, why: str) -> None:
         if state == BusState.BUS_OFF:

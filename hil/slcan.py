@@ -8,7 +8,10 @@ Bus-off has no flag in the protocol, and no way out but closing and opening the 
 refuses frames, while nothing is heard, may be bus-off: its channel is closed and opened once a second.
 """
 
+import contextlib
+import os
 import re
+import select
 import threading
 import time
 from collections import deque
@@ -33,6 +36,7 @@ READ_TIMEOUT = 0.02  # [s]
 WRITE_TIMEOUT = 0.05  # [s] an adapter that takes no bytes for so long is gone
 FIRST_ANSWER = 2.0  # [s] opening the port resets some adapters, and they take that long to start
 REPEAT = 0.25  # [s] between questions until the first answer
+SETTLING = 0.1  # [s] at most, until no answer to these questions is under way
 ANSWER = 0.2  # [s] to a command; some firmware does not answer at all
 ASKED_IN_VAIN = 10  # questions for the flags without an answer after which the adapter is not asked again
 PASSIVE_FLAG = 0x20
@@ -45,13 +49,13 @@ class SlcanBus(can.BusABC):
 
     def __init__(self, channel: str, bitrate: int | None = None, listen_only: bool = False, tty_baudrate: int = 115_200) -> None:
         """Raises CanInitializationError if there is no such port, it is in use, or the adapter refuses what it is told."""
+        self._is_shutdown = True  # until it is open: nothing is to be closed before
         if bitrate is not None and bitrate not in BITRATES:
             known = ", ".join(str(rate) for rate in sorted(BITRATES))
             raise can.CanInitializationError(f"slcan has no bitrate {bitrate}; it has {known}")
         try:
-            self._port = serial.serial_for_url(
-                channel, baudrate=tty_baudrate, timeout=READ_TIMEOUT, write_timeout=WRITE_TIMEOUT, exclusive=True
-            )
+            self._port = serial.serial_for_url(channel, baudrate=tty_baudrate, timeout=READ_TIMEOUT, exclusive=True)
+            self._descriptor = self._port.fileno()
         except (OSError, ValueError) as error:
             raise can.CanInitializationError(str(error)) from error
         self._can_protocol = can.CanProtocol.CAN_20
@@ -68,17 +72,22 @@ class SlcanBus(can.BusABC):
         self._tells_flags = False
         try:
             self._start(bitrate, listen_only)
-            super().__init__(channel)
         except BaseException:
-            self._is_shutdown = True
             self._port.close()
             raise
+        super().__init__(channel)
+        self._is_shutdown = False
 
     def _start(self, bitrate: int | None, listen_only: bool) -> None:
         end = time.monotonic() + FIRST_ANSWER
         while not self._answers and time.monotonic() < end:
             self._write(b"C\rV\r")  # closes it, should it be open; most answer at least one of them
             self._await_answer(REPEAT)
+        settled = time.monotonic() + SETTLING
+        while (
+            self._read() and time.monotonic() < settled
+        ):  # the answer to the other one is not to be taken for that to what follows
+            pass
         if bitrate is not None:
             self._command(BITRATES[bitrate] + b"\r", f"refuses the bitrate {bitrate}")
         self._command(self._opening, "refuses to listen only" if listen_only else "refuses to open its channel")
@@ -86,7 +95,6 @@ class SlcanBus(can.BusABC):
         self._restart_at = time.monotonic() + RESTART
 
     def _command(self, command: bytes, refusal: str) -> None:
-        self._await_answer(0.0)
         self._answers = self._refusals = 0
         self._write(command)
         self._await_answer(ANSWER)
@@ -94,32 +102,34 @@ class SlcanBus(can.BusABC):
             raise can.CanInitializationError(f"the adapter {refusal}")
 
     def _await_answer(self, seconds: float) -> None:
-        """Read until there is an answer, and what came with it."""
         end = time.monotonic() + seconds
         while not self._answers and time.monotonic() < end:
             self._read()
-        while self._port.in_waiting:
-            self._read()
 
     def _write(self, data: bytes) -> None:
+        # pyserial's own timeout also strikes when all is written, but this process was not on the processor meanwhile.
         try:
             with self._writing:
-                self._port.write(data)
-        except (OSError, TypeError) as error:  # TypeError: pyserial, of a port that was closed meanwhile
+                while data:
+                    with contextlib.suppress(BlockingIOError):
+                        data = data[os.write(self._descriptor, data) :]
+                    if data and not select.select([], [self._descriptor], [], WRITE_TIMEOUT)[1]:
+                        raise can.CanOperationError(f"cannot write: the adapter takes no bytes for {WRITE_TIMEOUT} s")
+        except (OSError, ValueError) as error:
             raise can.CanOperationError(f"cannot write: {error}") from error
 
-    def _read(self) -> None:
-        """Wait for bytes, and sort the lines that are complete."""
+    def _read(self) -> bool:
+        """Wait for bytes, and sort the lines that are complete; False if there came none."""
         try:
             data = self._port.read(1)
             if data:
                 data += self._port.read(self._port.in_waiting)
-        except (OSError, TypeError) as error:
+        except (OSError, TypeError) as error:  # TypeError: pyserial, of a port that was closed meanwhile
             raise can.CanOperationError(f"cannot read: {error}") from error
         bells = data.count(b"\a")
-        self._refusals += bells
         if bells:
             self._trouble_until = time.monotonic() + PASSIVE_SPAN
+        self._refusals += bells
         self._answers += bells
         *lines, self._buffer = (self._buffer + data.replace(b"\a", b"")).split(b"\r")
         for line in lines:
@@ -127,6 +137,7 @@ class SlcanBus(can.BusABC):
         if len(self._buffer) > LONGEST_LINE:
             self._waiting.append(self._buffer)
             self._buffer = b""
+        return bool(data)
 
     def _sort(self, line: bytes) -> None:
         if match := FRAME.fullmatch(line):
@@ -143,7 +154,7 @@ class SlcanBus(can.BusABC):
             self._waiting.append(line)
 
     def _recv_internal(self, timeout: float | None) -> tuple[can.Message | None, bool]:
-        if not self._waiting and (timeout != 0 or self._port.in_waiting):
+        if not self._waiting:
             self._read()
         if not self._waiting:
             return None, False
@@ -180,7 +191,7 @@ class SlcanBus(can.BusABC):
 
     def fileno(self) -> int:
         """File descriptor of the port."""
-        return int(self._port.fileno())
+        return int(self._descriptor)
 
     def shutdown(self) -> None:
         """Close the adapter's channel, and the port."""

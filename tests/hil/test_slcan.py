@@ -1,5 +1,6 @@
 """The driver of USB-CAN adapters, on a pseudo-terminal that answers as one."""
 
+import gc
 import time
 from pathlib import Path
 
@@ -203,6 +204,26 @@ def test_what_the_adapter_refuses_is_said(dongle, monkeypatch, command, listen_o
         open_bus(address(dongle.path), listen_only=listen_only)
     monkeypatch.undo()
     open_bus(address(dongle.path)).shutdown()  # the port was given back
+
+
+def test_a_command_that_the_adapter_does_not_know_is_not_taken_for_a_refused_bitrate(dongle, monkeypatch):
+    usual = dongle._reply
+
+    def slow_and_ignorant(line):
+        if line.startswith("V"):
+            time.sleep(0.005)
+            return b"\a"
+        return usual(line)
+
+    monkeypatch.setattr(dongle, "_reply", slow_and_ignorant)
+    open_bus(address(dongle.path)).shutdown()
+
+
+def test_a_bus_that_could_not_be_opened_is_silent_when_it_is_thrown_away(tmp_path, caplog):
+    with pytest.raises(UsageError):
+        open_bus(address(tmp_path / "nowhere"))
+    gc.collect()
+    assert caplog.records == []
 
 
 def test_an_unplugged_adapter_is_an_error_of_sending_and_receiving_and_closes_its_port(dongle):
