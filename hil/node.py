@@ -37,10 +37,15 @@ class NodeSpec:
     parameters: Any
     tables: tuple[str, ...] = ()  # further arrays that the step takes, by name
     sampled: tuple[str, ...] = ("measurements",)  # records of which a run keeps samples
+    roles: frozenset[str] | None = None  # of its side that it fills; None: all of them
 
     def receives(self, message: BusMessage) -> bool:
         """Whether the message comes from the other side."""
         return message.from_controller != self.is_controller
+
+    def sends(self, message: BusMessage) -> bool:
+        """Whether the message is one of its own."""
+        return not self.receives(message) and (self.roles is None or message.role in self.roles)
 
 
 class Node:
@@ -77,7 +82,7 @@ def received_messages(spec: NodeSpec, network: Network) -> list[tuple[int, BusMe
 
 def sent_messages(spec: NodeSpec, network: Network) -> list[tuple[int, BusMessage]]:
     """The messages that a node sends, each with its index in the port's schedule."""
-    return list(enumerate(m for bus in network.buses for m in bus.messages if not spec.receives(m)))
+    return list(enumerate(m for bus in network.buses for m in bus.messages if spec.sends(m)))
 
 
 def new_port(spec: NodeSpec, network: Network) -> Any:

@@ -1,0 +1,149 @@
+"""A station: what one process puts on the buses, the controller with what is supplied beside it, or the car.
+
+Each bus of the network is connected to a real or virtual one, or stays inside the process. Each role that the nodes of the
+station do not fill must be filled by somebody on its bus; what nobody can fill is named at the start, and what is not heard is
+named once.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from bench.calibrating import calibration_of
+from bench.drive import CONTROLLER
+from bench.nodes.rest_bus import BATTERY, CHASSIS, RestBusMeasurements, RestBusParameters, RestBusState
+from bench.operator import PANEL, Operator
+from bench.vehicles import Vehicle, with_motor
+from hil.bus import BusAddress, check_roles, parse_bus_address
+from hil.errors import UsageError
+from hil.network.database import CONTROLLER_ROLE, Network
+from hil.node import Node, NodeSpec
+
+REST_BUS = {"battery": BATTERY, "chassis": CHASSIS}
+AXLE_BUSES = {"front": "front", "rear": "rear"}
+PRECHARGE_SHARE = 0.8  # of the supply's voltage: below it nothing is precharged
+BY_HAND = "firmware_model.controller.step_by_hand"
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Where the buses of a network are: the address of each, None for one that stays inside the process."""
+
+    network: Network
+    addresses: Mapping[str, BusAddress | None]
+
+    @property
+    def in_order(self) -> list[BusAddress | None]:
+        """The addresses in the order of the network's buses."""
+        return [self.addresses[bus.name] for bus in self.network.buses]
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether no real part can be on any of them; doubt means no."""
+        return all(address is None or address.is_virtual for address in self.addresses.values())
+
+    def is_connected(self, bus: str) -> bool:
+        """Whether others can be on that bus."""
+        return self.addresses[bus] is not None
+
+
+def wire(network: Network, given: Mapping[str, str | None]) -> Wiring:
+    """Read the addresses ``given`` for some buses of the network. Raises UsageError."""
+    names = [bus.name for bus in network.buses]
+    for name in given:
+        if given[name] and name not in names:
+            raise UsageError(f'network {network.name} has no bus "{name}"; it has {", ".join(names)}')
+    addresses = {name: parse_bus_address(text) if (text := given.get(name)) else None for name in names}
+    connected = {name: address for name, address in addresses.items() if address}
+    if not connected:
+        raise UsageError(f"no bus is connected: name at least one, for example --{names[0]} slcan:/dev/ttyACM0@500000")
+    frames = {bus.name: [message.message.identifier for message in bus.messages] for bus in network.buses}
+    check_roles(connected, {name: frames[name] for name in connected})
+    return Wiring(network, addresses)
+
+
+def rest_bus_roles(names: Iterable[str]) -> frozenset[str]:
+    """The roles that the rest-bus is to fill, by the names of REST_BUS. Raises UsageError."""
+    roles: frozenset[str] = frozenset()
+    for name in names:
+        if name not in REST_BUS:
+            raise UsageError(f'rest-bus "{name}": expected some of {", ".join(REST_BUS)}, separated by commas')
+        roles |= REST_BUS[name]
+    return roles
+
+
+def controller_station(
+    wiring: Wiring,
+    vehicle: Vehicle,
+    *,
+    rest: frozenset[str] = frozenset(),
+    operator: Operator | None = None,
+    by_hand: bool = False,
+    voltage: float = 350.0,
+) -> list[Node]:
+    """The controller on that wiring, beside the rest-bus for the roles of ``rest`` and a panel for an ``operator`` here.
+
+    ``by_hand``: the panel sets the torques, and no car is needed. ``voltage`` [V] of the supply in the place of the pack.
+    A motor whose bus is not connected is not there. Raises UsageError, naming each role that nobody can fill.
+    """
+    network = wiring.network
+    for axle, bus in AXLE_BUSES.items():
+        if bus in wiring.addresses and not wiring.is_connected(bus):
+            vehicle = with_motor(vehicle, axle, "none")
+    controller = Node(_by_hand() if by_hand else CONTROLLER, network)
+    controller.parameters[:] = calibration_of(vehicle)
+    if "battery" in rest:
+        controller.parameters.supervisor.precharge_voltage_min[:] = PRECHARGE_SHARE * voltage
+    if by_hand or not wiring.is_virtual:
+        controller.parameters.supervisor.arming_required[:] = 1
+    filled = rest | (PANEL.roles or frozenset()) if operator else rest
+    _require(wiring, filled, {axle for axle in AXLE_BUSES if int(controller.parameters[axle].motor_present[0])})
+    nodes = [controller]
+    if rest:
+        nodes.append(Node(_rest_bus(rest), network))
+        nodes[-1].parameters.voltage[:] = voltage
+    if operator:
+        nodes.append(Node(PANEL, network, (operator.words,)))
+    return nodes
+
+
+def _by_hand() -> NodeSpec:
+    return NodeSpec(
+        CONTROLLER.name, BY_HAND, True, CONTROLLER.state, CONTROLLER.measurements, CONTROLLER.parameters,
+        sampled=CONTROLLER.sampled,
+    )  # fmt: skip
+
+
+def _rest_bus(roles: frozenset[str]) -> NodeSpec:
+    return NodeSpec(
+        "rest_bus", "bench.nodes.rest_bus.step", False, RestBusState, RestBusMeasurements, RestBusParameters, roles=roles
+    )
+
+
+def _require(wiring: Wiring, filled: frozenset[str], axles: set[str]) -> None:
+    """Raise UsageError if a role that the controller needs can be filled by nobody: its bus is not connected."""
+    missing: dict[str, list[str]] = {}
+    for bus in wiring.network.buses:
+        if wiring.is_connected(bus.name) or (bus.name in AXLE_BUSES.values() and bus.name not in axles):
+            continue
+        absent = [role for role in bus.roles if role != CONTROLLER_ROLE and role != "panel" and role not in filled]
+        if absent:
+            missing[bus.name] = absent
+    if missing:
+        told = "; ".join(f'bus "{bus}": {", ".join(roles)}' for bus, roles in missing.items())
+        advice = " and ".join(f"--{bus} ADDRESS" for bus in missing)
+        raise UsageError(f"roles that nobody fills: {told}. Connect {advice}, or let the rest-bus fill them: --rest-bus chassis")
+
+
+def roles_not_heard(wiring: Wiring, node: Node, filled: frozenset[str]) -> dict[str, list[str]]:
+    """The roles on connected buses, by bus, of which ``node`` has received nothing and that are not ``filled`` here."""
+    from hil.node import received_messages
+
+    heard: dict[tuple[str, str], int] = {}
+    for index, message in received_messages(node.spec, wiring.network):
+        key = (message.bus, message.role)
+        heard[key] = heard.get(key, 0) + int(node.port["received"][0, index])
+    silent: dict[str, list[str]] = {}
+    for (bus, role), count in heard.items():
+        if not count and role not in filled and wiring.is_connected(bus):
+            silent.setdefault(bus, []).append(role)
+    return silent
