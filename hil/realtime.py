@@ -1,261 +1,376 @@
-"""The real-time loop: one node, compiled, without the GIL, at absolute deadlines; python-can threads carry its frames.
+"""The real-time loop: one node, compiled, without the GIL, at absolute deadlines.
 
-Between start and stop the loop never touches Python. What it did (periods missed, worst lateness, execution time) is in its
-statistics; an overrun is counted there and never silent.
+Between start and stop the loop never touches Python. On SocketCAN it reads and writes the sockets itself; on every other
+interface python-can threads carry its frames through rings. How it kept its time is in its statistics, and in a measurement
+beside those of the node; a full ring is counted there, and is an error.
 """
 
+import math
+import os
+import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from firmware_model.kernel import integer, new, record
+from firmware_model.kernel import new
 from hil import clock
 from hil.bus import open_bus, parse_bus_address
-from hil.errors import UsageError
-from hil.frames import new_frames
+from hil.frames import FrameFlags, new_frames
 from hil.generated import import_generated, module_name
 from hil.lockstep import OUTBOX, Chunk, sample_type
 from hil.network.codegen import generate_codecs
 from hil.network.database import Network
 from hil.node import Node, NodeSpec, array_names, generate_glue
-from hil.ring import DROPPED, load_word, new_rings, store_word
+from hil.ring import CONTROL_WORDS, DROPPED, load_word, new_rings, store_word, take, touched
+from hil.scheduling import Finding, Scheduling, examine
 from hil.session import BusSession
+from hil.socketcan import Sockets, SocketSession, raw_socket
+from hil.timing import Ended, LoopMeasurements, LoopSettings, LoopStatistics
+from hil.transport import ABSENT, NOBODY, RINGS, SOCKET
 
 RING = 4096  # frames; one second of a full 500 kbit/s bus
-RUN, SAMPLES = 0, 16  # places in the control words of a loop
-CONTROL_WORDS = 32
-START_DELAY = 20_000_000  # [ns] from opening the buses to the first period
-
-
-@record
-class LoopStatistics:
-    """How the loop kept its time."""
-
-    periods = integer("periods run")
-    cycle_slips = integer("whole periods missed because the one before took too long or the wake-up came too late")
-    latency_sum = integer("sum of wake-up latencies [ns]")
-    latency_worst = integer("worst wake-up latency [ns]")
-    execution_sum = integer("sum of execution times [ns]")
-    execution_worst = integer("worst execution time of one period [ns]")
-
+RUN, ENDED = 0, 16  # places in the control words of a loop
+START_DELAY = 100_000_000  # [ns] in which the sessions of all nodes start
+SAMPLES_KEPT = 5_000_000_000  # [ns] of samples that may wait to be taken
 
 LOOP = '''
 @kernel
-def loop_{name}(origin, period, every, control, statistics_array, samples, receive_control, receive_storage,
-                send_control, send_storage, incoming, outbox, timespec, {arrays}):
-    """Run the node every ``period`` [ns] from ``origin`` [ns, CLOCK_MONOTONIC] until asked to stop."""
+def loop_{name}(origin, parameters_array, control, statistics_array, measurements_array, sample_control, samples,
+                ways, wakes, submitted, receive_control, receive_storage, send_control, send_storage,
+                socket_control, socket_memory, rules, socket_statistics, monitor_control, monitor_storage,
+                incoming, outbox, timespec, one, {arrays}):
+    """Run the node in every period from ``origin`` [ns, CLOCK_MONOTONIC] until asked to stop, or until an overrun ends it."""
+    parameters = parameters_array[0]
+    period = parameters.period
     dt = period * 1e-9
     statistics = statistics_array[0]
+    measurements = measurements_array[0]
     deadline = origin
-    sampled = 0
+    until_sample = 0
+    ended = ASKED
 {records}
     while load_word(control, RUN):
         deadline += period
-        woken = sleep_until(deadline, timespec)
-        latency = woken - deadline
-        slips = latency // period
-        statistics.cycle_slips += slips
-        deadline += slips * period
+        woken = wake_at(deadline, parameters.spin, timespec)
+        deadline = keep_grid(deadline, woken, parameters, statistics)
+        if deadline < 0:
+            ended = OVERRUN
+            break
         now = deadline - origin
         for bus in range({buses}):
-            for k in range(drain(receive_control[bus], receive_storage[bus], incoming)):
+            ring = (receive_control[bus], receive_storage[bus])
+            socket = (socket_control[bus], socket_memory[bus], socket_statistics[bus])
+            monitor = (monitor_control[bus], monitor_storage[bus])
+            count = collect(bus, ways[bus], origin, ring, socket, monitor, incoming, timespec)
+            for k in range(count):
                 receive_{name}(incoming[k], r_{name}_inputs, r_{name}_outputs, r_{name}_port)
         count = tick_{name}(now, dt, {values}, outbox, 0)
-        for k in range(count):
-            bus = outbox[k].bus
-            push(send_control[bus], send_storage[bus], outbox[k])
-        if statistics.periods % every == 0 and sampled < len(samples):
-            samples[sampled].time = now * 1e-9
+        submit(outbox, count, ways, send_control, send_storage, submitted)
+        frames_lost = 0
+        buses_lost = 0
+        for bus in range({buses}):
+            if ways[bus] == SOCKET:
+                ring = (send_control[bus], send_storage[bus])
+                socket = (socket_control[bus], socket_memory[bus], socket_statistics[bus])
+                transmit(socket, rules[bus], origin, ring, (monitor_control[bus], monitor_storage[bus]), timespec)
+            elif submitted[bus]:
+                notify(wakes[bus], one)
+            frames_lost += lost_frames(bus, receive_control, send_control, socket_statistics)
+            buses_lost |= (1 if socket_statistics[bus].lost else 0) << bus
+        measurements.frames_lost = frames_lost
+        measurements.samples_lost = sample_control[DROPPED]
+        measurements.buses_lost = buses_lost
+        if until_sample == 0:
+            until_sample = parameters.sample_every
+            place = claim(sample_control, len(samples))
+            if place >= 0:
+                samples[place].time = now * 1e-9
+                samples[place].{name}_loop = measurements
 {sample}
-            sampled += 1
-            store_word(control, SAMPLES, sampled)
-        statistics.periods += 1
-        statistics.latency_sum += latency
-        statistics.latency_worst = max(statistics.latency_worst, latency)
-        execution = monotonic(timespec) - woken
-        statistics.execution_sum += execution
-        statistics.execution_worst = max(statistics.execution_worst, execution)
+                publish(sample_control)
+        until_sample -= 1
+        finish_period(deadline, woken, monotonic(timespec), statistics, measurements)
+    for bus in range({buses}):
+        let_go(socket_control[bus])
+    store_word(control, ENDED, ended)
 '''
 
+IMPORTS = """
+from hil.clock import monotonic, wake_at
+from hil.realtime import ENDED, RUN
+from hil.ring import DROPPED, claim, load_word, publish, store_word
+from hil.socketcan import let_go, transmit
+from hil.timing import finish_period, keep_grid
+from hil.transport import SOCKET, collect, lost_frames, notify, submit
+"""
 
-def generate_loops(network: Network, specs: list[NodeSpec], codecs: str) -> str:
-    """Text of the module with the real-time loop of every node."""
-    imports = (
-        "\nfrom hil.clock import monotonic, sleep_until\n"
-        "from hil.realtime import RUN, SAMPLES\n"
-        "from hil.ring import drain, load_word, push, store_word\n"
+
+def generate_loop(network: Network, spec: NodeSpec, codecs: str) -> str:
+    """Text of the module with the real-time loop of a node; its own, so that it is compiled once whoever else is there."""
+    reasons = f"\nASKED, OVERRUN = {int(Ended.ASKED)}, {int(Ended.OVERRUN)}\n"
+    names = array_names(spec)
+    loop = LOOP.format(
+        name=spec.name,
+        arrays=", ".join(names),
+        records="\n".join(
+            f"    r_{array} = {array}{'' if array.removeprefix(f'{spec.name}_') in spec.tables else '[0]'}" for array in names
+        ),
+        values=", ".join(f"r_{array}" for array in names),
+        buses=len(network.buses),
+        sample="\n".join(f"                samples[place].{spec.name}_{array} = r_{spec.name}_{array}" for array in spec.sampled),
     )
-    parts = [generate_glue(network, specs, codecs), imports]
-    for spec in specs:
-        names = array_names(spec)
-        parts.append(
-            LOOP.format(
-                name=spec.name,
-                arrays=", ".join(names),
-                records="\n".join(
-                    f"    r_{array} = {array}{'' if array.removeprefix(f'{spec.name}_') in spec.tables else '[0]'}"
-                    for array in names
-                ),
-                values=", ".join(f"r_{array}" for array in names),
-                buses=len(network.buses),
-                sample="\n".join(
-                    f"            samples[sampled].{spec.name}_{array} = r_{spec.name}_{array}" for array in spec.sampled
-                ),
-            )
-        )
-    return "\n".join(parts)
+    return "\n".join([generate_glue(network, [spec], codecs), IMPORTS + reasons, loop])
+
+
+def loop_sample_type(nodes: list[Node]) -> Any:
+    """Type of one sample in real time: as in lockstep, and ``<node>_loop`` of every node."""
+    lockstep = sample_type(nodes)
+    layout: list[Any] = [(name, lockstep[name]) for name in lockstep.names]
+    layout += [(f"{node.spec.name}_loop", new(LoopMeasurements).dtype) for node in nodes]
+    return np.dtype((np.record, np.dtype(layout, align=True)))
 
 
 class RealtimeNode:
     """One node in real time: its loop's thread, and a session on each of its buses."""
 
-    def __init__(self, network: Network, node: Node, loop: Any, *, period: int, sample_every: int, duration: float) -> None:
+    def __init__(self, network: Network, node: Node, settings: LoopSettings) -> None:
         self.node = node
         self.statistics = new(LoopStatistics)
-        self._loop = loop
-        self._period = period
-        self._every = sample_every
+        self.measurements = new(LoopMeasurements)
+        codecs = generate_codecs(network)
+        import_generated("codecs", codecs)
+        module = import_generated("realtime", generate_loop(network, node.spec, module_name("codecs", codecs)))
+        self._loop = getattr(module, f"loop_{node.spec.name}")
+        self._parameters = settings.record()
         self._control = np.zeros(CONTROL_WORDS, dtype=np.int64)
-        capacity = int(duration * 1e9 / (period * sample_every)) + 1
-        self._samples = np.zeros(capacity, dtype=sample_type([node])).view(np.recarray)
-        self._receive = new_rings(len(network.buses), RING)
-        self._send = new_rings(len(network.buses), RING)
+        capacity = 1 << math.ceil(math.log2(max(2.0, SAMPLES_KEPT / (settings.period * settings.sample_every))))
+        self._samples = touched(np.zeros(capacity, dtype=loop_sample_type([node])))
+        self._sample_control = np.zeros(CONTROL_WORDS, dtype=np.int64)
+        count = len(network.buses)
+        self._ways = np.full(count, ABSENT, dtype=np.int64)
+        self._wakes = np.full(count, NOBODY, dtype=np.int64)
+        self._submitted = np.zeros(count, dtype=np.int64)
+        self._receive = new_rings(count, RING)
+        self._send = new_rings(count, RING)
+        self.sockets = Sockets(count)
         self._incoming = new_frames(RING)
         self._outbox = new_frames(OUTBOX)
         self._timespec = np.zeros(2, dtype=np.int64)
-        self._sessions: list[BusSession] = []
+        self._one = np.ones(1, dtype=np.int64)
+        self._sessions: dict[int, BusSession | SocketSession] = {}
+        self._origin = 0
+        self._go = threading.Event()
         self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
 
     def compile(self) -> None:
         """Compile the loop and the rings, or load them from the cache, without running a period."""
+        self.request_stop()
         self._call(0)
+        store_word(self._control, ENDED, load_word(self._control, RUN))  # zero, and both are compiled
+        take(self._sample_control, self._samples)
         BusSession.compile()
 
-    def start(self, buses: list[Any], origin: int) -> None:
-        """Take the node onto ``buses`` (python-can, one per bus of the network); the first period begins at ``origin`` [ns]."""
-        store_word(self._control, RUN, 1)
-        for index, bus in enumerate(buses):
-            rings = [(ring[0][index], ring[1][index]) for ring in (self._receive, self._send)]
-            self._sessions.append(BusSession(bus, index, origin, rings[0], rings[1]))
-        for session in self._sessions:
-            session.start()
-        self._thread = threading.Thread(target=self._call, args=(origin,), name=f"loop {self.node.spec.name}", daemon=True)
+    def prepare(self, scheduling: Scheduling) -> None:
+        """Start the loop's thread, as far as it can get without a bus: to its processor, at its priority."""
+        ready = threading.Event()
+        name = f"loop {self.node.spec.name}"
+        self._thread = threading.Thread(target=self._run, args=(scheduling, ready), name=name, daemon=True)
         self._thread.start()
+        ready.wait()
+
+    def start(self, buses: Sequence[Any], origin: int) -> None:
+        """Take the prepared node onto ``buses``; the first period begins at ``origin`` [ns].
+
+        ``buses``: what python-can opened, one for each bus of the network, None where the node has none.
+        """
+        for index, bus in enumerate(buses):
+            if bus is not None:
+                self._sessions[index] = self._session(bus, index, origin)
+        for session in self._sessions.values():
+            session.start()
+        store_word(self._control, RUN, 1)
+        self._origin = origin
+        self._go.set()
+
+    def _session(self, bus: Any, index: int, origin: int) -> BusSession | SocketSession:
+        if raw_socket(bus):
+            self._ways[index] = SOCKET
+            return SocketSession(bus, index, self.sockets)
+        self._ways[index] = RINGS
+        self._wakes[index] = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        rings = [(ring[0][index], ring[1][index]) for ring in (self._receive, self._send)]
+        return BusSession(bus, index, origin, rings[0], rings[1], wake=int(self._wakes[index]))
+
+    def request_stop(self) -> None:
+        """Ask the loop to end after the period that it is in; may be called from a signal handler."""
+        store_word(self._control, RUN, 0)
 
     def stop(self) -> None:
         """End the loop, then the sessions."""
-        store_word(self._control, RUN, 0)
+        self.request_stop()
+        self._go.set()
         if self._thread:
             self._thread.join()
-        for session in self._sessions:
+        for session in self._sessions.values():
             session.stop()
+        for index, wake in enumerate(self._wakes):
+            if wake != NOBODY:
+                os.close(int(wake))
+                self._wakes[index] = NOBODY
 
     @property
-    def samples(self) -> Any:
-        """The samples that are complete by now."""
-        return self._samples[: load_word(self._control, SAMPLES)]
+    def ended(self) -> Ended:
+        """Why the loop is not running, or that it is."""
+        return Ended(load_word(self._control, ENDED))
+
+    def take_samples(self) -> Any:
+        """The samples since the last call."""
+        return take(self._sample_control, self._samples)
 
     def new_frames(self) -> Any:
-        """The frames that this node has received since the last call, bus by bus."""
-        rows = [(row, index) for index, session in enumerate(self._sessions) for row in session.take()]
-        frames = new_frames(len(rows))
-        for frame, ((when, payload, identifier, length, kind), bus) in zip(frames, rows, strict=True):
-            frame.time, frame.payload, frame.identifier = when, payload, identifier
-            frame.bus, frame.length, frame.kind = bus, length, kind
-        return frames
+        """The frames that this node has received and sent since the last call, bus by bus; those sent are TRANSMITTED."""
+        frames = [new_frames(0)]
+        for session in self._sessions.values():
+            frames.append(session.new_frames())
+        return np.concatenate(frames).view(np.recarray)
+
+    @property
+    def failures(self) -> list[str]:
+        """What the node cannot go on with, in whole sentences."""
+        name = self.node.spec.name
+        found = [f"{name}: the bus failed: {session.error}" for session in self._sessions.values() if session.error]
+        found += [f"{name}: the loop failed: {self._failure}"] if self._failure else []
+        found += [f"{name}: the loop ended because it missed a period"] if self.ended == Ended.OVERRUN else []
+        dropped = int(self._receive[0][:, DROPPED].sum() + self._send[0][:, DROPPED].sum())
+        dropped += sum(session.lost_frames for session in self._sessions.values() if isinstance(session, SocketSession))
+        return found + ([f"{name}: {dropped} frames were lost in full rings"] if dropped else [])
 
     @property
     def errors(self) -> list[str]:
-        """What went wrong on the buses, in whole sentences."""
-        found = [f"{self.node.spec.name}: the bus failed: {session.error}" for session in self._sessions if session.error]
-        dropped = int(self._receive[0][:, DROPPED].sum() + self._send[0][:, DROPPED].sum())
-        return found + ([f"{self.node.spec.name}: {dropped} frames were lost in full rings"] if dropped else [])
+        """What went wrong, in whole sentences."""
+        lost = int(self._sample_control[DROPPED])
+        return self.failures + ([f"{self.node.spec.name}: {lost} samples were lost: nobody took them in time"] if lost else [])
+
+    def _run(self, scheduling: Scheduling, ready: threading.Event) -> None:
+        try:
+            scheduling.join()
+            ready.set()
+            self._go.wait()
+            store_word(self._control, ENDED, int(Ended.RUNNING))
+            self._call(self._origin)
+        except Exception as error:  # nothing is known that gets here; whatever it is, the operator must hear of it
+            self._failure = error
+        finally:
+            ready.set()
 
     def _call(self, origin: int) -> None:
         self._loop(
             origin,
-            self._period,
-            self._every,
+            self._parameters,
             self._control,
             self.statistics,
+            self.measurements,
+            self._sample_control,
             self._samples,
+            self._ways,
+            self._wakes,
+            self._submitted,
             *self._receive,
             *self._send,
+            *self.sockets.arrays,
             self._incoming,
             self._outbox,
             self._timespec,
+            self._one,
             *self.node.arrays,
         )
 
 
 class RealtimeBench:
-    """Several nodes in one process on buses that python-can opens, at wall-clock speed."""
+    """One node or several in one process on buses that python-can opens, at wall-clock speed."""
 
     def __init__(
-        self,
-        network: Network,
-        nodes: list[Node],
-        addresses: list[str],
-        *,
-        duration: float,
-        period: int = 1_000_000,
-        sample_every: int = 10,
+        self, network: Network, nodes: list[Node], addresses: Sequence[str | None], settings: LoopSettings | None = None
     ) -> None:
-        """``addresses``: one bus for each of the network's, as ``interface:channel[@bitrate]``.
+        """``addresses``: a bus for each of the network's, as ``interface:channel[@bitrate]``, or None where there is none.
 
         Raises UsageError where the platform has no absolute sleep, or a bus is named wrong.
         """
-        if not clock.AVAILABLE:
-            raise UsageError("the real-time loop needs Linux (clock_nanosleep); run without --realtime here")
-        self._addresses = [parse_bus_address(address) for address in addresses]
-        codecs = generate_codecs(network)
-        import_generated("codecs", codecs)
-        text = generate_loops(network, [node.spec for node in nodes], module_name("codecs", codecs))
-        module = import_generated("realtime", text)
-        self.nodes = [
-            RealtimeNode(
-                network,
-                node,
-                getattr(module, f"loop_{node.spec.name}"),
-                period=period,
-                sample_every=sample_every,
-                duration=duration,
-            )
-            for node in nodes
-        ]
-        self._sample_type = sample_type(nodes)
-        self._taken = 0
+        clock.require()
+        self.settings = settings or LoopSettings()
+        self._addresses = [parse_bus_address(address) if address else None for address in addresses]
+        self.nodes = [RealtimeNode(network, node, self.settings) for node in nodes]
+        self._sample_type = loop_sample_type(nodes)
+        self._untold = [node.take_samples() for node in self.nodes]  # samples to which others still lack theirs
+        self.origin = 0  # [ns] CLOCK_MONOTONIC at the beginning of the run
+        self._alarm = NOBODY  # eventfd that ends the wait for the next chunk
+        self._stopping = False
 
     def compile(self) -> None:
         """Compile all loops, or load them from the cache."""
         for node in self.nodes:
             node.compile()
 
+    def examine(self) -> list[Finding]:
+        """What the system grants these loops, and what it refuses."""
+        return examine(**self.settings.rights)
+
+    def request_stop(self) -> None:
+        """Ask for the end; may be called from a signal handler."""
+        self._stopping = True
+        if self._alarm != NOBODY:
+            os.eventfd_write(self._alarm, 1)
+
     def chunks(self, duration: float, chunk: float) -> Iterator[Chunk]:
-        """Run for ``duration`` [s], yielding what has happened every ``chunk`` [s].
+        """Run for ``duration`` [s, may be infinite], yielding what has happened every ``chunk`` [s].
 
         Raises UsageError if a bus cannot be opened. Whatever happens, every thread is stopped and every bus closed.
         """
-        buses: list[list[Any]] = []
+        buses: list[Any] = []
+        self._alarm = os.eventfd(0, os.EFD_CLOEXEC)
         try:
-            for _ in self.nodes:
-                buses.append([open_bus(address) for address in self._addresses])
-            origin = time.monotonic_ns() + START_DELAY
-            for node, own in zip(self.nodes, buses, strict=True):
-                node.start(own, origin)
-            end = origin + round(duration * 1e9)
-            while (left := end - time.monotonic_ns()) > 0 and not self.errors:
-                time.sleep(min(chunk, left * 1e-9))
-                yield Chunk(self._new_frames(), self._new_samples())
+            with Scheduling(**self.settings.rights) as scheduling:
+                try:
+                    own = [self._open(buses) for _ in self.nodes]
+                    for node in self.nodes:
+                        node.prepare(scheduling)
+                    origin = self.origin = time.monotonic_ns() + START_DELAY
+                    with scheduling.carrying():
+                        for node, opened in zip(self.nodes, own, strict=True):
+                            node.start(opened, origin)
+                    end = origin * 1e-9 + duration
+                    while (left := end - time.monotonic()) > 0 and not self._stopping and not self.failures:
+                        select.select([self._alarm], [], [], min(chunk, left))
+                        yield Chunk(self._new_frames(), self._new_samples())
+                finally:
+                    for node in self.nodes:
+                        node.request_stop()
+                    for node in self.nodes:
+                        node.stop()
+                    for bus in buses:
+                        bus.shutdown()
         finally:
-            for node in self.nodes:
-                node.stop()
-            for bus in (bus for own in buses for bus in own):
-                bus.shutdown()
-        yield Chunk(self._new_frames(), self._new_samples())
+            alarm, self._alarm = self._alarm, NOBODY
+            os.close(alarm)
+        yield Chunk(self._new_frames(), self._new_samples(last=True))
+
+    def _open(self, opened: list[Any]) -> list[Any]:
+        """One node's buses; each that is opened is put down in ``opened``, too, so that it is closed if the next cannot be."""
+        buses = []
+        for address in self._addresses:
+            buses.append(open_bus(address) if address else None)
+            if address:
+                opened.append(buses[-1])
+        return buses
+
+    @property
+    def failures(self) -> list[str]:
+        """What the run cannot go on with, in whole sentences."""
+        return [failure for node in self.nodes for failure in node.failures]
 
     @property
     def errors(self) -> list[str]:
@@ -268,20 +383,33 @@ class RealtimeBench:
         return {node.node.spec.name: node.statistics[0] for node in self.nodes}
 
     def _new_frames(self) -> Any:
-        """What each node received is what the others sent; together, by time, it is all that was on the buses."""
+        """All that was on the buses, by time. What one of several nodes has sent another has received: it is told once."""
         frames = np.concatenate([node.new_frames() for node in self.nodes]).view(np.recarray)
+        if len(self.nodes) > 1:
+            frames = frames[frames.kind & FrameFlags.TRANSMITTED == 0]
         return frames[np.argsort(frames.time, kind="stable")]
 
-    def _new_samples(self) -> Any:
+    def _new_samples(self, last: bool = False) -> Any:
         """Samples since the last call: to each sample of the first node, the nearest in time of the others."""
-        taken = [node.samples for node in self.nodes]
-        count = min(len(samples) for samples in taken)
-        joined = np.zeros(max(0, count - self._taken), dtype=self._sample_type).view(np.recarray)
-        first = taken[0][self._taken : count]
+        taken = [np.concatenate([kept, node.take_samples()]) for kept, node in zip(self._untold, self.nodes, strict=True)]
+        told = math.inf if last else min((part["time"][-1] if len(part) else -math.inf) for part in taken)
+        first = taken[0][taken[0]["time"] <= told]
+        if not all(map(len, taken)):
+            first = first[:0]
+        joined = np.zeros(len(first), dtype=self._sample_type).view(np.recarray)
         joined["time"] = first["time"]
         for samples in taken:
-            index = np.clip(np.searchsorted(samples["time"], first["time"]), 0, max(0, len(samples) - 1))
-            for name in samples.dtype.names[1:]:
-                joined[name] = samples[name][index]
-        self._taken = max(self._taken, count)
+            nearest = _nearest(samples["time"], first["time"])
+            for name in samples.dtype.names[1:]:  # type: ignore[index]
+                joined[name] = samples[name][nearest]
+        # The last of each that was told stays: it may be the nearest to the next one, too.
+        self._untold = [taken[0][len(first) :], *(part[max(0, np.searchsorted(part["time"], told) - 1) :] for part in taken[1:])]
         return joined
+
+
+def _nearest(times: Any, wanted: Any) -> Any:
+    """Index of the one of ascending ``times`` nearest to each of those ``wanted``."""
+    after = np.clip(np.searchsorted(times, wanted), 1, max(1, len(times) - 1))
+    before = after - 1
+    later = (times[np.minimum(after, len(times) - 1)] - wanted < wanted - times[before]) if len(wanted) else after[:0] > 0
+    return np.where(later, np.minimum(after, len(times) - 1), before)

@@ -22,7 +22,13 @@ def new_rings(count: int, capacity: int) -> tuple[Any, Any]:
     """Control words (count, CONTROL_WORDS) and storage (count, capacity) of ``count`` rings. Capacity: a power of two."""
     if capacity & (capacity - 1):
         raise ValueError(f"capacity {capacity} is not a power of two")
-    return np.zeros((count, CONTROL_WORDS), dtype=np.int64), np.zeros((count, capacity), dtype=FRAME).view(np.recarray)
+    return touched(np.zeros((count, CONTROL_WORDS), dtype=np.int64)), touched(np.zeros((count, capacity), dtype=FRAME))
+
+
+def touched(array: Any) -> Any:
+    """An ``array`` of zeros, as a recarray if it is structured, whose memory is there: a loop is not to wait for it."""
+    array.view(np.uint8)[...] = 0
+    return array.view(np.recarray) if array.dtype.names else array
 
 
 def _load_acquire(typing_context: Any, address: Any) -> Any:
@@ -70,27 +76,39 @@ def store_word(words, index, value):
 
 
 @kernel
+def claim(control, capacity):
+    """The place of the next element of a ring; -1, and counted, if it is full. Filled, it is shown with ``publish``."""
+    head = control[HEAD]
+    if head - load_word(control, TAIL) >= capacity:
+        control[DROPPED] += 1
+        return -1
+    return head & (capacity - 1)
+
+
+@kernel
+def publish(control):
+    """Show the consumer the element that was claimed last."""
+    store_word(control, HEAD, control[HEAD] + 1)
+
+
+@kernel
 def push(control, storage, frame):
     """Append ``frame``; False, and counted, if the ring is full."""
-    head = control[HEAD]
-    tail = load_word(control, TAIL)
-    if head - tail >= len(storage):
-        control[DROPPED] += 1
+    place = claim(control, len(storage))
+    if place < 0:
         return False
-    storage[head & (len(storage) - 1)] = frame
-    store_word(control, HEAD, head + 1)
+    storage[place] = frame
+    publish(control)
     return True
 
 
 @kernel
 def push_values(control, storage, time, payload, identifier, bus, length, kind):
     """Append a frame given by its values: the way in for Python threads."""
-    head = control[HEAD]
-    tail = load_word(control, TAIL)
-    if head - tail >= len(storage):
-        control[DROPPED] += 1
+    place = claim(control, len(storage))
+    if place < 0:
         return False
-    slot = storage[head & (len(storage) - 1)]
+    slot = storage[place]
     slot.time = time
     slot.payload = payload
     slot.identifier = identifier
@@ -98,16 +116,37 @@ def push_values(control, storage, time, payload, identifier, bus, length, kind):
     slot.length = length
     slot.kind = kind
     slot.sender = 0
-    store_word(control, HEAD, head + 1)
+    publish(control)
     return True
+
+
+@kernel
+def waiting(control):
+    """How many elements wait for the consumer."""
+    return load_word(control, HEAD) - control[TAIL]
+
+
+@kernel
+def release(control, count):
+    """The consumer has done with the first ``count`` elements."""
+    store_word(control, TAIL, control[TAIL] + count)
 
 
 @kernel
 def drain(control, storage, out):
     """Move up to ``len(out)`` waiting frames into ``out``; returns how many."""
     tail = control[TAIL]
-    count = min(load_word(control, HEAD) - tail, len(out))
+    count = min(waiting(control), len(out))
     for k in range(count):
         out[k] = storage[(tail + k) & (len(storage) - 1)]
-    store_word(control, TAIL, tail + count)
+    release(control, count)
     return count
+
+
+def take(control: Any, storage: Any) -> Any:
+    """A copy of all that waits in a ring of any elements: the way out for Python."""
+    count = waiting(control)
+    first = int(control[TAIL]) & (len(storage) - 1)
+    taken = np.concatenate([storage[first : first + count], storage[: max(0, first + count - len(storage))]])
+    release(control, count)
+    return taken.view(np.recarray)

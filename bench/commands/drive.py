@@ -41,9 +41,13 @@ def run(
 
 def _realtime_bench(drive: Drive) -> Any:
     from hil.realtime import RealtimeBench
+    from hil.scheduling import refused
 
     addresses = [f"virtual:{bus.name}" for bus in drive.network.buses]
-    return RealtimeBench(drive.network, [drive.controller, drive.car], addresses, duration=drive.longest)
+    bench = RealtimeBench(drive.network, [drive.controller, drive.car], addresses)
+    for finding in refused(bench.examine()):
+        progress().print(f"[yellow]{finding}[/]")
+    return bench
 
 
 def _watch(drive: Drive, bench: Any) -> list[Chunk]:
@@ -61,24 +65,20 @@ def _loop_rows(bench: Any) -> list[Row]:
     """How well the real-time loops kept their time. A machine without a real-time kernel may slip: told, not judged."""
     rows = []
     for name, loop in bench.statistics.items():
-        periods = max(int(loop.periods), 1)
         rows += [
-            Row(f"{name} loop: cycle slips", int(loop.cycle_slips), "1", note=f"of {periods} periods"),
-            Row(
-                f"{name} loop: wake-up latency",
-                loop.latency_sum / periods * 1e-3,
-                "µs",
-                note=f"worst {loop.latency_worst * 1e-3:.0f} µs",
-            ),
-            Row(
-                f"{name} loop: execution",
-                loop.execution_sum / periods * 1e-3,
-                "µs",
-                note=f"worst {loop.execution_worst * 1e-3:.0f} µs",
-            ),
+            Row(f"{name} loop: cycle slips", int(loop.cycle_slips), "1", note=f"of {int(loop.periods)} periods"),
+            _time_row(f"{name} loop: wake-up latency", loop.latency),
+            _time_row(f"{name} loop: execution", loop.execution),
         ]
     rows += [Row("bus", error, "", "no error", False) for error in bench.errors]
     return rows
+
+
+def _time_row(name: str, histogram: Any) -> Row:
+    from hil.histogram import mean, percentile
+
+    note = f"p99 {percentile(histogram, 0.99) * 1e-3:.0f} µs, worst {histogram.worst * 1e-3:.0f} µs"
+    return Row(name, mean(histogram) * 1e-3, "µs", note=note)
 
 
 def _write(out: Path, result: DriveResult) -> None:

@@ -16,6 +16,7 @@ from firmware_model.kernel.records import locate
 from firmware_model.signals import Inputs, Outputs
 from hil.files import atomic_path
 from hil.node import NodeSpec
+from hil.timing import LoopMeasurements
 
 MDF_VERSION = "4.10"  # the oldest one that has everything needed here: the most tools read it
 TRANSPOSED_DEFLATE = 2  # asammdf's number of the compression that suits columns of slowly changing values
@@ -55,7 +56,8 @@ def write_mf4(
         mdf.append(_group_channels(group), acq_name=group.name, comment=group.comment, common_timebase=True)
     times = np.ascontiguousarray(samples["time"])
     for node in nodes:
-        for name in node.sampled:
+        in_real_time = f"{node.name}_loop" in samples.dtype.names
+        for name in (*node.sampled, *(["loop"] if in_real_time else [])):
             record = sampled_record(node, name)
             path = f"{node.name}.{name}"
             channels = _channels(path, record, samples[f"{node.name}_{name}"], times, left_out)
@@ -73,6 +75,7 @@ def sampled_record(node: NodeSpec, name: str) -> Record:
         "state": node.state,
         "measurements": node.measurements,
         "parameters": node.parameters,
+        "loop": LoopMeasurements,
     }
     return records[name]
 

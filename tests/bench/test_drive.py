@@ -235,7 +235,7 @@ def test_the_same_nodes_drive_in_real_time_on_virtual_buses() -> None:
     car = load_vehicle("leaf_twin_motor")
     run = Drive(load_network(car.network), car, load_scenario("launch"), duration=1.5)
     addresses = [f"virtual:test_drive_{bus.name}" for bus in run.network.buses]
-    bench = RealtimeBench(run.network, [run.controller, run.car], addresses, duration=run.longest)
+    bench = RealtimeBench(run.network, [run.controller, run.car], addresses)
     bench.compile()
     result = run.result(list(run.chunks(bench, 0.1)))
     assert bench.errors == []

@@ -1,0 +1,57 @@
+"""The ways on which a loop's frames come and go: through rings and python-can's threads, or through a socket of its own."""
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from firmware_model.kernel import kernel
+from hil.ring import DROPPED, drain, load_word, push
+from hil.socketcan import DETACHED, attached, receive
+
+ABSENT, RINGS, SOCKET = 0, 1, 2  # the way of each bus
+NOBODY = -1  # in place of an eventfd
+
+_write: Any = types.ExternalFunction("write", types.intp(types.int32, types.uintp, types.uintp))
+
+
+@kernel
+def collect(bus, way, origin, ring, socket, monitor, out, timespec):
+    """The frames that have come in on one bus, in ``out``; returns how many they are.
+
+    ``ring`` and ``monitor``: control words and storage; ``socket``: control words, memory, statistics.
+    """
+    if way == RINGS:
+        return drain(ring[0], ring[1], out)
+    descriptor = attached(socket[0]) if way == SOCKET else DETACHED
+    if descriptor < 0:
+        return 0
+    count = receive(descriptor, socket[1], socket[2], origin, bus, out, timespec)
+    for k in range(count):
+        push(monitor[0], monitor[1], out[k])
+    return count
+
+
+@kernel
+def submit(outbox, count, ways, ring_control, ring_storage, submitted):
+    """Put the frames of a period into the send rings of their buses; counts them in ``submitted``."""
+    for bus in range(len(ways)):
+        submitted[bus] = 0
+    for k in range(count):
+        bus = outbox[k].bus
+        if ways[bus] != ABSENT:
+            push(ring_control[bus], ring_storage[bus], outbox[k])
+            submitted[bus] += 1
+
+
+@kernel
+def notify(descriptor, one):
+    """Wake the thread that waits for an eventfd; ``one`` is an int64 array that holds 1."""
+    _write(np.int32(descriptor), np.uintp(one.ctypes.data), np.uintp(8))
+
+
+@kernel
+def lost_frames(bus, receive_control, send_control, statistics):
+    """Frames of one bus that were lost so far, in either direction."""
+    rings = load_word(receive_control[bus], DROPPED) + send_control[bus][DROPPED]
+    return rings + statistics[bus].dropped + statistics[bus].expired

@@ -1,0 +1,26 @@
+"""The loop that only wakes up. How late it does is the machine's affair; how often, and on which grid, is ours."""
+
+import threading
+
+import pytest
+
+from hil import clock
+from hil.timing import LoopSettings, Overrun
+from hil.wake_ups import measure_wake_ups
+
+pytestmark = pytest.mark.skipif(not clock.AVAILABLE, reason="the real-time loop needs Linux")
+
+
+@pytest.mark.parametrize("spin", [0, 50_000])
+def test_every_period_is_run_or_counted_as_missed(spin: int) -> None:
+    before = threading.active_count()
+    settings = LoopSettings(period=500_000, spin=spin, priority=0, lock_memory=False)
+    statistics = measure_wake_ups(0.2, settings)
+    assert 400 <= statistics.periods + statistics.cycle_slips <= 401 + statistics.cycle_slips
+    assert statistics.latency.total == statistics.periods
+    assert threading.active_count() == before
+
+
+def test_catching_up_runs_every_period() -> None:
+    settings = LoopSettings(overrun=Overrun.CATCH_UP, catch_up=1000, priority=0, lock_memory=False)
+    assert measure_wake_ups(0.1, settings).periods == 100
