@@ -1,6 +1,8 @@
 # Two commands do everything on a machine that has Python 3.11 or newer with venv:
 #   make drive   environment, install, and the main job: the twin-motor LEAF drives over CAN; report in out/drive
 #   make test    environment, install with the test extras, all tests, and the line coverage of the kernels
+# One needs a virtual CAN bus, or Debian's user-mode-linux, busybox-static, iproute2 and can-utils:
+#   make test-vcan  the tests of the buses over SocketCAN
 # One takes hours:
 #   make mutation   what the tests of the protecting laws miss (docs/mutation.md); one law: make mutation LAWS=torque_path
 PYTHON ?= python3
@@ -9,7 +11,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help drive test compiled-tests coverage mutation lint constraints clean
+.PHONY: help drive test test-vcan compiled-tests coverage mutation lint constraints clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -30,6 +32,10 @@ coverage: $(VENV)/installed-test
 	@NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q -p no:cacheprovider $(PLAIN_PYTHON_TESTS) > out/plain-python-tests.txt 2>&1 \
 		|| (cat out/plain-python-tests.txt; false)
 	$(BIN)/python -m coverage report
+
+# The suite of the buses once more, over SocketCAN on a virtual bus: of this kernel, else of one that runs as a process.
+test-vcan: $(VENV)/installed-test
+	tests/vcan/run $(BIN)/python -m pytest -q --color=no -p no:cacheprovider -k "socketcan or can_utils" tests/hil/test_buses.py tests/hil/test_can_utils.py
 
 PLAIN_PYTHON_TESTS = tests/firmware_model tests/bench/plant tests/bench/nodes
 
