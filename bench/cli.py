@@ -255,14 +255,25 @@ def study_battery(
 
 @app.command()
 def performance(
+    realtime: Annotated[
+        bool, typer.Option("--realtime", help="How well the real-time loops keep their time, beside cyclictest and python-can.")
+    ] = False,
+    seconds: Annotated[
+        float, typer.Option("--seconds", help="With --realtime: length of the longest measurement.", min=1.0, metavar="S")
+    ] = 60.0,
     out: OutOption = None,
     json: JsonOption = False,
     strict: StrictOption = False,
 ) -> None:
-    """Measure the speed of loop and codecs beside cantools, plain Python and Python stepping, as ratios of one run."""
-    from bench.commands.performance import run
+    """Measure the speed of loop and codecs beside cantools, plain Python and Python stepping, as ratios of one run.
 
-    _finish(strict, run(out, json))
+    For example:
+
+    e4hil performance --realtime --seconds 20
+    """
+    from bench.commands import performance as command
+
+    _finish(strict, command.run_realtime(seconds, out, json) if realtime else command.run(out, json))
 
 
 @app.command()

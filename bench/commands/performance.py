@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -61,18 +61,34 @@ bus.one = { dbc = ["eight.dbc"], roles = { A = "controller" } }
 
 
 def run(out: Path | None, json: bool) -> int:
-    """Measure and report; returns the number of rows that miss their target."""
+    """Measure speed and report; returns the number of rows that miss their target."""
+    return report("Speed, one core, one run", [codec_rows, loop_rows, controller_rows, plant_rows, stepping_rows], out, json)
+
+
+def run_realtime(seconds: float, out: Path | None, json: bool) -> int:
+    """Measure how loops keep their time, for ``seconds`` what takes longest, and report; returns as ``run``."""
+    from bench.commands import performance_realtime
+    from hil import clock
+    from hil.scheduling import examine, refused
+
+    clock.require()
+    for finding in refused(examine()):
+        progress().print(f"[yellow]{finding}[/]")
+    return report("Real time, one run", performance_realtime.parts(seconds), out, json)
+
+
+def report(title: str, parts: Sequence[Callable[[], list[Row]]], out: Path | None, json: bool) -> int:
+    """Measure the parts one after the other, and tell."""
     if out:
         from bench.commands.files import prepare_output
 
         prepare_output(out)
-    title = "Speed, one core, one run"
     rows: list[Row] = []
     from rich.progress import Progress
 
     with Progress(console=progress(), transient=True) as bar:
-        task = bar.add_task("measuring", total=5)
-        for part in (codec_rows, loop_rows, controller_rows, plant_rows, stepping_rows):
+        task = bar.add_task("measuring", total=len(parts))
+        for part in parts:
             rows += part()
             bar.advance(task)
     print(as_json(title, rows)) if json else print_table(output(), title, rows)
