@@ -35,6 +35,9 @@ class Peer:
         """Stop sending, and leave the bus."""
         for task in self._tasks:
             task.stop()
+        for task in self._tasks:  # a thread that has not seen it yet would still send
+            if thread := getattr(task, "thread", None):
+                thread.join()
         self._bus.shutdown()
 
 
