@@ -32,6 +32,32 @@ StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with status 1
 VehicleOption = Annotated[
     str, typer.Option("--vehicle", "-v", help="Vehicle by name (see: e4hil vehicles) or the path of its TOML.", metavar="NAME")
 ]
+FrontOption = Annotated[
+    str | None,
+    typer.Option("--front", help="Bus of the front inverter (see: e4hil adapters).", metavar="INTERFACE:CHANNEL[@BITRATE]"),
+]
+RearOption = Annotated[str | None, typer.Option("--rear", help="Bus of the rear inverter.", metavar="BUS")]
+ChassisOption = Annotated[str | None, typer.Option("--chassis", help="Bus of sensors, pedals, brakes, panel.", metavar="BUS")]
+RateOption = Annotated[
+    float, typer.Option("--rate", help="Rate of the loop in Hz, 1000 to 10000.", min=1.0, max=10e3, metavar="HZ")
+]
+SpinOption = Annotated[
+    float,
+    typer.Option("--spin", help="Microseconds before each deadline in which the loop watches the clock.", min=0.0, metavar="US"),
+]
+OverrunOption = Annotated[
+    str, typer.Option("--overrun", help="What a loop does that comes late: skip, catch-up or stop.", metavar="POLICY")
+]
+RealtimeOption = Annotated[bool, typer.Option("--fifo/--no-fifo", help="Ask for SCHED_FIFO and locked memory.")]
+ListenOption = Annotated[
+    bool, typer.Option("--listen-only", help="Send nothing; the adapter does not even acknowledge, if it can.")
+]
+RecordOption = Annotated[
+    Path | None, typer.Option("--record", help="Record every frame while it runs: .blf, .asc, .log or .mf4.", metavar="FILE")
+]
+RecordSizeOption = Annotated[
+    str | None, typer.Option("--record-size", help="Begin a new file at this size, for example 100MB.", metavar="SIZE")
+]
 NetworkOption = Annotated[
     str | None,
     typer.Option("--network", help="Network by name (leaf_ze0, leaf_aze0, leaf_ze1) or the path of its TOML.", metavar="NAME"),
@@ -87,6 +113,125 @@ def drive(
     from bench.commands.drive import run
 
     _finish(strict, run(scenario, vehicle, network, duration, realtime, out, json))
+
+
+@app.command()
+def ecu(
+    front: FrontOption = None,
+    rear: RearOption = None,
+    chassis: ChassisOption = None,
+    rest_bus: Annotated[
+        str,
+        typer.Option("--rest-bus", help="What is not there and is to be supplied: battery, chassis, or both.", metavar="PARTS"),
+    ] = "",
+    arm: Annotated[bool, typer.Option("--arm", help="Arm at the start; without it no torque goes to real parts.")] = False,
+    torque: Annotated[
+        str | None,
+        typer.Option("--torque", help="Motor torque by hand in Nm, for both motors or front,rear.", metavar="NM[,NM]"),
+    ] = None,
+    torque_csv: Annotated[
+        Path | None,
+        typer.Option("--torque-csv", help="The same over time: columns time,front[,rear].", metavar="FILE"),
+    ] = None,
+    torque_max: Annotated[
+        float | None,
+        typer.Option("--torque-max", help="Clamp on torque by hand; 20 Nm unless raised.", min=0.0, max=400.0, metavar="NM"),
+    ] = None,
+    speed_max: Annotated[
+        float | None,
+        typer.Option(
+            "--speed-max", help="Clamp on motor speed by hand; 1500 rpm unless raised.", min=0.0, max=14e3, metavar="RPM"
+        ),
+    ] = None,
+    supply: Annotated[
+        float, typer.Option("--supply", help="Voltage that the rest-bus battery tells.", min=12.0, max=500.0, metavar="V")
+    ] = 350.0,
+    by_hand: Annotated[
+        bool | None,
+        typer.Option("--by-hand/--drive", help="Torque by hand, or pedals and vectoring. By hand on real buses."),
+    ] = None,
+    vehicle: VehicleOption = "leaf_twin_motor",
+    network: NetworkOption = None,
+    rate: RateOption = 1000.0,
+    spin: SpinOption = 0.0,
+    overrun: OverrunOption = "skip",
+    fifo: RealtimeOption = True,
+    duration: Annotated[float | None, typer.Option("--duration", help="End after so many seconds.", min=0.1, metavar="S")] = None,
+    listen_only: ListenOption = False,
+    record: RecordOption = None,
+    record_size: RecordSizeOption = None,
+    json: JsonOption = False,
+    strict: StrictOption = False,
+) -> None:
+    """Run the emulated controller alone on real or virtual buses, until Ctrl-C.
+
+    On a bus that is not virtual it is disarmed until you arm it, and the motors get torque by hand: --torque, --torque-csv, the
+    arrow keys, or the panel frame, at most 20 Nm and up to 1500 rpm. Space is the emergency stop. A bus that is lost takes the
+    torque away, is opened again by itself, and has to be armed anew.
+
+    For example, one LEAF inverter on the table, and nothing else:
+
+    e4hil ecu --front slcan:/dev/ttyACM0@500000 --rest-bus battery,chassis --supply 300 --arm --torque 5
+
+    All of it without a car, in two terminals, on a hub (see: e4hil hub):
+
+    e4hil ecu --front udp_multicast:239.74.163.1 --rear udp_multicast:239.74.163.2 --chassis udp_multicast:239.74.163.3
+
+    e4hil bench --front udp_multicast:239.74.163.1 --rear udp_multicast:239.74.163.2 --chassis udp_multicast:239.74.163.3
+    """
+    from bench.commands import ecu as command
+    from bench.operator import parse_torque, read_torque
+
+    if torque and torque_csv:
+        raise UsageError("--torque and --torque-csv: one of them was expected")
+    profile = parse_torque(torque) if torque else read_torque(torque_csv) if torque_csv else None
+    settings = command.loop_settings(rate, spin, overrun, fifo)
+    buses = {"front": front, "rear": rear, "chassis": chassis}
+    connection = command.Connection(buses, network, settings, duration, listen_only, record, record_size, json)
+    misses = command.run_ecu(
+        connection, vehicle, rest_bus=[part.strip() for part in rest_bus.split(",") if part.strip()], by_hand=by_hand, arm=arm,
+        torque=profile, torque_max=torque_max, speed_max=speed_max, voltage=supply,
+    )  # fmt: skip
+    _finish(strict, misses)
+
+
+@app.command("bench")
+def car_bench(
+    scenario: Annotated[
+        str, typer.Argument(help="Scenario by name (see: e4hil scenarios), or the path of a TOML or CSV.")
+    ] = "launch",
+    front: FrontOption = None,
+    rear: RearOption = None,
+    chassis: ChassisOption = None,
+    vehicle: VehicleOption = "leaf_twin_motor",
+    network: NetworkOption = None,
+    rate: RateOption = 1000.0,
+    spin: SpinOption = 0.0,
+    overrun: OverrunOption = "skip",
+    fifo: RealtimeOption = True,
+    duration: Annotated[
+        float | None, typer.Option("--duration", help="Length of the scenario in seconds.", min=0.1, metavar="S")
+    ] = None,
+    listen_only: ListenOption = False,
+    record: RecordOption = None,
+    record_size: RecordSizeOption = None,
+    json: JsonOption = False,
+    strict: StrictOption = False,
+) -> None:
+    """Run the virtual car alone on real or virtual buses, to test a controller: a real one, or e4hil ecu in another terminal.
+
+    It waits until the controller has made it READY, drives the scenario, and ends.
+
+    For example:
+
+    e4hil bench step_steer --front socketcan:can0 --rear socketcan:can1 --chassis socketcan:can2
+    """
+    from bench.commands import ecu as command
+
+    settings = command.loop_settings(rate, spin, overrun, fifo)
+    buses = {"front": front, "rear": rear, "chassis": chassis}
+    connection = command.Connection(buses, network, settings, duration, listen_only, record, record_size, json)
+    _finish(strict, command.run_bench(connection, scenario, vehicle))
 
 
 @app.command()

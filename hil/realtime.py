@@ -1,8 +1,9 @@
-"""The real-time loop: one node, compiled, without the GIL, at absolute deadlines.
+"""The real-time loop: a station of one node or several, compiled, without the GIL, at absolute deadlines.
 
-Between start and stop the loop never touches Python. On SocketCAN it reads and writes the sockets itself; on every other
-interface python-can threads carry its frames through rings. How it kept its time is in its statistics, and in a measurement
-beside those of the node; a full ring is counted there, and is an error.
+The nodes of a station share its buses; what one of them sends, the others have in the next period, also on a bus that is not
+connected to anything outside. Between start and stop the loop never touches Python. On SocketCAN it reads and writes the sockets
+itself; on every other interface python-can threads carry its frames through rings. How it kept its time is in its statistics, and
+in a measurement beside those of the nodes; a full ring is counted there, and is an error.
 """
 
 import math
@@ -10,26 +11,31 @@ import os
 import select
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from firmware_model.kernel import new
 from hil import clock
-from hil.bus import open_bus, parse_bus_address
+from hil.bus import BusAddress, open_bus, parse_bus_address
+from hil.errors import UsageError
 from hil.frames import FrameFlags, new_frames
 from hil.generated import import_generated, module_name
 from hil.lockstep import OUTBOX, Chunk, sample_type
 from hil.network.codegen import generate_codecs
 from hil.network.database import Network
-from hil.node import Node, NodeSpec, array_names, generate_glue
+from hil.node import Node, NodeSpec, array_names, generate_glue, sent_messages
 from hil.ring import CONTROL_WORDS, DROPPED, load_word, new_rings, store_word, take, touched
 from hil.scheduling import Finding, Scheduling, examine
 from hil.session import BusSession
-from hil.socketcan import Sockets, SocketSession, raw_socket
+from hil.socketcan import EXTENDED_ID, Sockets, SocketSession, raw_socket
 from hil.timing import Ended, LoopMeasurements, LoopSettings, LoopStatistics
 from hil.transport import ABSENT, NOBODY, RINGS, SOCKET
+
+if TYPE_CHECKING:
+    from hil.recorder import Recorder
 
 RING = 4096  # frames; one second of a full 500 kbit/s bus
 RUN, ENDED = 0, 16  # places in the control words of a loop
@@ -66,8 +72,9 @@ def loop_{name}(origin, parameters_array, control, statistics_array, measurement
             monitor = (monitor_control[bus], monitor_storage[bus])
             count = collect(bus, ways[bus], origin, ring, socket, monitor, incoming, timespec)
             for k in range(count):
-                receive_{name}(incoming[k], r_{name}_inputs, r_{name}_outputs, r_{name}_port)
-        count = tick_{name}(now, dt, {values}, outbox, 0)
+{receive}
+        count = 0
+{ticks}
         submit(outbox, count, ways, send_control, send_storage, submitted)
         frames_lost = 0
         buses_lost = 0
@@ -108,46 +115,81 @@ from hil.transport import SOCKET, collect, lost_frames, notify, submit
 """
 
 
-def generate_loop(network: Network, spec: NodeSpec, codecs: str) -> str:
-    """Text of the module with the real-time loop of a node; its own, so that it is compiled once whoever else is there."""
+def generate_loop(network: Network, specs: Sequence[NodeSpec], codecs: str) -> str:
+    """Text of the module with the real-time loop of a station; its own, so that it is compiled once whoever else is there."""
     reasons = f"\nASKED, OVERRUN = {int(Ended.ASKED)}, {int(Ended.OVERRUN)}\n"
-    names = array_names(spec)
+    names = [array for spec in specs for array in array_names(spec)]
+    tables = {f"{spec.name}_{table}" for spec in specs for table in spec.tables}
     loop = LOOP.format(
-        name=spec.name,
+        name=specs[0].name,
         arrays=", ".join(names),
-        records="\n".join(
-            f"    r_{array} = {array}{'' if array.removeprefix(f'{spec.name}_') in spec.tables else '[0]'}" for array in names
-        ),
-        values=", ".join(f"r_{array}" for array in names),
+        records="\n".join(f"    r_{array} = {array}{'' if array in tables else '[0]'}" for array in names),
+        receive="\n".join(f"                {_receive('incoming[k]', spec)}" for spec in specs),
+        ticks="\n".join(_tick_and_tell(spec, specs) for spec in specs),
         buses=len(network.buses),
-        sample="\n".join(f"                samples[place].{spec.name}_{array} = r_{spec.name}_{array}" for array in spec.sampled),
+        sample="\n".join(
+            f"                samples[place].{spec.name}_{array} = r_{spec.name}_{array}"
+            for spec in specs
+            for array in spec.sampled
+        ),
     )
-    return "\n".join([generate_glue(network, [spec], codecs), IMPORTS + reasons, loop])
+    return "\n".join([generate_glue(network, list(specs), codecs), IMPORTS + reasons, loop])
 
 
-def loop_sample_type(nodes: list[Node]) -> Any:
-    """Type of one sample in real time: as in lockstep, and ``<node>_loop`` of every node."""
-    lockstep = sample_type(nodes)
+def _receive(frame: str, spec: NodeSpec) -> str:
+    return f"receive_{spec.name}({frame}, r_{spec.name}_inputs, r_{spec.name}_outputs, r_{spec.name}_port)"
+
+
+def _tick_and_tell(spec: NodeSpec, station: Sequence[NodeSpec]) -> str:
+    """A step of one node, whose frames the others of its station receive at once."""
+    values = ", ".join(f"r_{array}" for array in array_names(spec))
+    lines = ["first = count", f"count = tick_{spec.name}(now, dt, {values}, outbox, count)"]
+    others = [other for other in station if other is not spec]
+    if others:
+        lines.append("for k in range(first, count):")
+        lines += [f"    {_receive('outbox[k]', other)}" for other in others]
+    return "\n".join(f"        {line}" for line in lines)
+
+
+def loop_sample_type(stations: Sequence[Sequence[Node]]) -> Any:
+    """Type of one sample in real time: as in lockstep, and ``<first node>_loop`` of every station."""
+    lockstep = sample_type([node for station in stations for node in station])
     layout: list[Any] = [(name, lockstep[name]) for name in lockstep.names]
-    layout += [(f"{node.spec.name}_loop", new(LoopMeasurements).dtype) for node in nodes]
+    layout += [(f"{station[0].spec.name}_loop", new(LoopMeasurements).dtype) for station in stations]
     return np.dtype((np.record, np.dtype(layout, align=True)))
 
 
-class RealtimeNode:
-    """One node in real time: its loop's thread, and a session on each of its buses."""
+@dataclass(frozen=True)
+class SessionOptions:
+    """What the sessions of a run on its buses are told."""
 
-    def __init__(self, network: Network, node: Node, settings: LoopSettings) -> None:
-        self.node = node
+    reconnect: bool = False  # a bus that is lost is opened again and again; without it the run ends
+    listen_only: bool = False  # nothing is sent
+    recorder: "Recorder | None" = None  # is told every frame
+    report: Callable[[str, str], None] | None = None  # is told what happens: the bus, and one line
+
+
+RETRY_FIRST, RETRY_LAST = 0.1, 5.0  # [s] between attempts to open a lost CAN socket
+
+
+class RealtimeStation:
+    """One node or several in real time: their loop's thread, and a session on each of their buses; named after the first."""
+
+    def __init__(self, network: Network, nodes: Sequence[Node], settings: LoopSettings, options: SessionOptions) -> None:
+        self.nodes = list(nodes)
+        self.name = self.nodes[0].spec.name
+        self._network = network
+        self._options = options
         self.statistics = new(LoopStatistics)
         self.measurements = new(LoopMeasurements)
         codecs = generate_codecs(network)
         import_generated("codecs", codecs)
-        module = import_generated("realtime", generate_loop(network, node.spec, module_name("codecs", codecs)))
-        self._loop = getattr(module, f"loop_{node.spec.name}")
+        text = generate_loop(network, [node.spec for node in self.nodes], module_name("codecs", codecs))
+        self._loop = getattr(import_generated("realtime", text), f"loop_{self.name}")
         self._parameters = settings.record()
         self._control = np.zeros(CONTROL_WORDS, dtype=np.int64)
         capacity = 1 << math.ceil(math.log2(max(2.0, SAMPLES_KEPT / (settings.period * settings.sample_every))))
-        self._samples = touched(np.zeros(capacity, dtype=loop_sample_type([node])))
+        self._samples = touched(np.zeros(capacity, dtype=loop_sample_type([self.nodes])))
         self._sample_control = np.zeros(CONTROL_WORDS, dtype=np.int64)
         count = len(network.buses)
         self._ways = np.full(count, ABSENT, dtype=np.int64)
@@ -165,6 +207,7 @@ class RealtimeNode:
         self._go = threading.Event()
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
+        self._retries: dict[int, tuple[float, float]] = {}  # lost socket -> time of the next attempt, delay after it [s]
 
     def compile(self) -> None:
         """Compile the loop and the rings, or load them from the cache, without running a period."""
@@ -177,33 +220,75 @@ class RealtimeNode:
     def prepare(self, scheduling: Scheduling) -> None:
         """Start the loop's thread, as far as it can get without a bus: to its processor, at its priority."""
         ready = threading.Event()
-        name = f"loop {self.node.spec.name}"
-        self._thread = threading.Thread(target=self._run, args=(scheduling, ready), name=name, daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(scheduling, ready), name=f"loop {self.name}", daemon=True)
         self._thread.start()
         ready.wait()
 
-    def start(self, buses: Sequence[Any], origin: int) -> None:
-        """Take the prepared node onto ``buses``; the first period begins at ``origin`` [ns].
+    def start(self, buses: Sequence[Any], addresses: Sequence[BusAddress | None], origin: int) -> None:
+        """Take the prepared station onto ``buses``; the first period begins at ``origin`` [ns].
 
-        ``buses``: what python-can opened, one for each bus of the network, None where the node has none.
+        ``buses``: what python-can opened at ``addresses``, one for each bus of the network, None where the station has none.
         """
-        for index, bus in enumerate(buses):
-            if bus is not None:
-                self._sessions[index] = self._session(bus, index, origin)
+        for index, (bus, address) in enumerate(zip(buses, addresses, strict=True)):
+            if bus is not None and address is not None:
+                self._sessions[index] = self._session(bus, address, index, origin)
         for session in self._sessions.values():
             session.start()
         store_word(self._control, RUN, 1)
         self._origin = origin
         self._go.set()
 
-    def _session(self, bus: Any, index: int, origin: int) -> BusSession | SocketSession:
+    def _session(self, bus: Any, address: BusAddress, index: int, origin: int) -> BusSession | SocketSession:
+        options, name = self._options, self._network.buses[index].name
+        allowed = self._allowed(index)
         if raw_socket(bus):
             self._ways[index] = SOCKET
-            return SocketSession(bus, index, self.sockets)
+            session = SocketSession(bus, index, self.sockets)
+            session.permit([number | (EXTENDED_ID if wide else 0) for number, wide in allowed], listen_only=options.listen_only)
+            return session
         self._ways[index] = RINGS
         self._wakes[index] = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         rings = [(ring[0][index], ring[1][index]) for ring in (self._receive, self._send)]
-        return BusSession(bus, index, origin, rings[0], rings[1], wake=int(self._wakes[index]))
+        return BusSession(
+            bus, index, origin, rings[0], rings[1],
+            opener=self._opener(address) if options.reconnect else None, name=name, bitrate=address.bitrate, allowed=allowed,
+            listen_only=options.listen_only, wake=int(self._wakes[index]), recorder=options.recorder,
+            report=lambda event: self._report(name, event.text),
+        )  # fmt: skip
+
+    def _allowed(self, bus: int) -> list[tuple[int, bool]]:
+        """The frames that the nodes of this station may send on one bus: (identifier, extended)."""
+        sent = [message for node in self.nodes for _, message in sent_messages(node.spec, self._network)]
+        return [(m.message.identifier, m.message.extended) for m in sent if m.bus == self._network.buses[bus].name]
+
+    def _opener(self, address: BusAddress) -> Callable[[], Any]:
+        return lambda: open_bus(address, listen_only=self._options.listen_only)
+
+    def _report(self, bus: str, text: str) -> None:
+        if self._options.report:
+            self._options.report(bus, text)
+
+    def mend(self, addresses: Sequence[BusAddress | None]) -> None:
+        """Open lost CAN sockets again, with growing delays; to be called now and then. Other sessions mend themselves."""
+        for index, session in self._sessions.items():
+            address = addresses[index]
+            if not isinstance(session, SocketSession) or address is None:
+                continue
+            if not session.error:
+                self._retries.pop(index, None)
+                continue
+            name, now = self._network.buses[index].name, time.monotonic()
+            if index not in self._retries:
+                self._report(name, f"the bus is lost: {session.error}; it is tried again")
+                self._retries[index] = now + RETRY_FIRST, RETRY_FIRST
+            due, delay = self._retries[index]
+            if now < due:
+                continue
+            try:
+                session.replace(open_bus(address, listen_only=self._options.listen_only))
+                self._report(name, "is open again")
+            except UsageError:
+                self._retries[index] = now + 2 * delay, min(2 * delay, RETRY_LAST)
 
     def request_stop(self) -> None:
         """Ask the loop to end after the period that it is in; may be called from a signal handler."""
@@ -232,17 +317,20 @@ class RealtimeNode:
         return take(self._sample_control, self._samples)
 
     def new_frames(self) -> Any:
-        """The frames that this node has received and sent since the last call, bus by bus; those sent are TRANSMITTED."""
+        """The frames that this station has received and sent since the last call, bus by bus; those sent are TRANSMITTED."""
         frames = [new_frames(0)]
         for session in self._sessions.values():
             frames.append(session.new_frames())
+            if self._options.recorder and isinstance(session, SocketSession):
+                self._options.recorder.add(frames[-1])
         return np.concatenate(frames).view(np.recarray)
 
     @property
     def failures(self) -> list[str]:
-        """What the node cannot go on with, in whole sentences."""
-        name = self.node.spec.name
-        found = [f"{name}: the bus failed: {session.error}" for session in self._sessions.values() if session.error]
+        """What the station cannot go on with, in whole sentences."""
+        name = self.name
+        lost = [] if self._options.reconnect else [session.error for session in self._sessions.values() if session.error]
+        found = [f"{name}: the bus failed: {error}" for error in lost]
         found += [f"{name}: the loop failed: {self._failure}"] if self._failure else []
         found += [f"{name}: the loop ended because it missed a period"] if self.ended == Ended.OVERRUN else []
         dropped = int(self._receive[0][:, DROPPED].sum() + self._send[0][:, DROPPED].sum())
@@ -253,7 +341,17 @@ class RealtimeNode:
     def errors(self) -> list[str]:
         """What went wrong, in whole sentences."""
         lost = int(self._sample_control[DROPPED])
-        return self.failures + ([f"{self.node.spec.name}: {lost} samples were lost: nobody took them in time"] if lost else [])
+        return self.failures + ([f"{self.name}: {lost} samples were lost: nobody took them in time"] if lost else [])
+
+    @property
+    def problems(self) -> list[str]:
+        """What did not go as it should on the buses, in whole sentences."""
+        return [text for session in self._sessions.values() if isinstance(session, BusSession) for text in session.problems]
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether every bus is there now."""
+        return not any(session.error for session in self._sessions.values())
 
     def _run(self, scheduling: Scheduling, ready: threading.Event) -> None:
         try:
@@ -286,34 +384,43 @@ class RealtimeNode:
             self._outbox,
             self._timespec,
             self._one,
-            *self.node.arrays,
+            *(array for node in self.nodes for array in node.arrays),
         )
 
 
 class RealtimeBench:
-    """One node or several in one process on buses that python-can opens, at wall-clock speed."""
+    """One station or several in one process on buses that python-can opens, at wall-clock speed."""
 
     def __init__(
-        self, network: Network, nodes: list[Node], addresses: Sequence[str | None], settings: LoopSettings | None = None
+        self,
+        network: Network,
+        stations: Sequence[Node | Sequence[Node]],
+        addresses: Sequence[str | BusAddress | None],
+        settings: LoopSettings | None = None,
+        options: SessionOptions | None = None,
     ) -> None:
-        """``addresses``: a bus for each of the network's, as ``interface:channel[@bitrate]``, or None where there is none.
+        """``stations``: each one node, or several that share their buses.
+
+        ``addresses``: a bus for each of the network's, as ``interface:channel[@bitrate]``, or None where there is none.
 
         Raises UsageError where the platform has no absolute sleep, or a bus is named wrong.
         """
         clock.require()
         self.settings = settings or LoopSettings()
-        self._addresses = [parse_bus_address(address) if address else None for address in addresses]
-        self.nodes = [RealtimeNode(network, node, self.settings) for node in nodes]
+        self._options = options or SessionOptions()
+        self._addresses = [parse_bus_address(address) if isinstance(address, str) else address for address in addresses]
+        nodes = [[station] if isinstance(station, Node) else list(station) for station in stations]
+        self.stations = [RealtimeStation(network, group, self.settings, self._options) for group in nodes]
         self._sample_type = loop_sample_type(nodes)
-        self._untold = [node.take_samples() for node in self.nodes]  # samples to which others still lack theirs
+        self._untold = [station.take_samples() for station in self.stations]  # samples to which others still lack theirs
         self.origin = 0  # [ns] CLOCK_MONOTONIC at the beginning of the run
         self._alarm = NOBODY  # eventfd that ends the wait for the next chunk
         self._stopping = False
 
     def compile(self) -> None:
         """Compile all loops, or load them from the cache."""
-        for node in self.nodes:
-            node.compile()
+        for station in self.stations:
+            station.compile()
 
     def examine(self) -> list[Finding]:
         """What the system grants these loops, and what it refuses."""
@@ -335,22 +442,25 @@ class RealtimeBench:
         try:
             with Scheduling(**self.settings.rights) as scheduling:
                 try:
-                    own = [self._open(buses) for _ in self.nodes]
-                    for node in self.nodes:
-                        node.prepare(scheduling)
+                    own = [self._open(buses) for _ in self.stations]
+                    for station in self.stations:
+                        station.prepare(scheduling)
                     origin = self.origin = time.monotonic_ns() + START_DELAY
                     with scheduling.carrying():
-                        for node, opened in zip(self.nodes, own, strict=True):
-                            node.start(opened, origin)
+                        for station, opened in zip(self.stations, own, strict=True):
+                            station.start(opened, self._addresses, origin)
                     end = origin * 1e-9 + duration
                     while (left := end - time.monotonic()) > 0 and not self._stopping and not self.failures:
                         select.select([self._alarm], [], [], min(chunk, left))
+                        if self._options.reconnect:
+                            for station in self.stations:
+                                station.mend(self._addresses)
                         yield Chunk(self._new_frames(), self._new_samples())
                 finally:
-                    for node in self.nodes:
-                        node.request_stop()
-                    for node in self.nodes:
-                        node.stop()
+                    for station in self.stations:
+                        station.request_stop()
+                    for station in self.stations:
+                        station.stop()
                     for bus in buses:
                         bus.shutdown()
         finally:
@@ -359,10 +469,10 @@ class RealtimeBench:
         yield Chunk(self._new_frames(), self._new_samples(last=True))
 
     def _open(self, opened: list[Any]) -> list[Any]:
-        """One node's buses; each that is opened is put down in ``opened``, too, so that it is closed if the next cannot be."""
+        """One station's buses; each that is opened is put down in ``opened``, too, so that it is closed if the next cannot be."""
         buses = []
         for address in self._addresses:
-            buses.append(open_bus(address) if address else None)
+            buses.append(open_bus(address, listen_only=self._options.listen_only) if address else None)
             if address:
                 opened.append(buses[-1])
         return buses
@@ -370,28 +480,40 @@ class RealtimeBench:
     @property
     def failures(self) -> list[str]:
         """What the run cannot go on with, in whole sentences."""
-        return [failure for node in self.nodes for failure in node.failures]
+        return [failure for station in self.stations for failure in station.failures]
 
     @property
     def errors(self) -> list[str]:
         """What went wrong, in whole sentences."""
-        return [error for node in self.nodes for error in node.errors]
+        return [error for station in self.stations for error in station.errors]
+
+    @property
+    def problems(self) -> list[str]:
+        """What did not go as it should on the buses, in whole sentences."""
+        return [problem for station in self.stations for problem in station.problems]
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether every bus of every station is there now."""
+        return all(station.is_connected for station in self.stations)
 
     @property
     def statistics(self) -> dict[str, Any]:
-        """Loop statistics of each node."""
-        return {node.node.spec.name: node.statistics[0] for node in self.nodes}
+        """Loop statistics of each station, by its first node."""
+        return {station.name: station.statistics[0] for station in self.stations}
 
     def _new_frames(self) -> Any:
-        """All that was on the buses, by time. What one of several nodes has sent another has received: it is told once."""
-        frames = np.concatenate([node.new_frames() for node in self.nodes]).view(np.recarray)
-        if len(self.nodes) > 1:
+        """All that was on the buses, by time. What one of several stations has sent another has received: it is told once."""
+        frames = np.concatenate([station.new_frames() for station in self.stations]).view(np.recarray)
+        if len(self.stations) > 1:
             frames = frames[frames.kind & FrameFlags.TRANSMITTED == 0]
         return frames[np.argsort(frames.time, kind="stable")]
 
     def _new_samples(self, last: bool = False) -> Any:
-        """Samples since the last call: to each sample of the first node, the nearest in time of the others."""
-        taken = [np.concatenate([kept, node.take_samples()]) for kept, node in zip(self._untold, self.nodes, strict=True)]
+        """Samples since the last call: to each sample of the first station, the nearest in time of the others."""
+        taken = [
+            np.concatenate([kept, station.take_samples()]) for kept, station in zip(self._untold, self.stations, strict=True)
+        ]
         told = math.inf if last else min((part["time"][-1] if len(part) else -math.inf) for part in taken)
         first = taken[0][taken[0]["time"] <= told]
         if not all(map(len, taken)):

@@ -345,6 +345,12 @@ class SocketSession:
             time.sleep(POLL)
         self._bus.shutdown()
 
+    def replace(self, bus: Any) -> None:
+        """Go on with another ``bus`` in the place of one that was lost."""
+        self.stop()
+        self._bus = bus
+        self.start()
+
     @property
     def error(self) -> OSError | None:
         """Why the bus is lost, if it is."""

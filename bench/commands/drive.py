@@ -28,7 +28,7 @@ def run(
         bench.compile()
     result = drive.result(_watch(drive, bench))
     if realtime:
-        result.rows += _loop_rows(bench)
+        result.rows += loop_rows(bench)
     if json:
         print(as_json(f"{car.title}: {drive.scenario.title}", result.rows, vehicle=car.name, scenario=drive.scenario.name))
     else:
@@ -61,7 +61,7 @@ def _watch(drive: Drive, bench: Any) -> list[Chunk]:
     return chunks
 
 
-def _loop_rows(bench: Any) -> list[Row]:
+def loop_rows(bench: Any) -> list[Row]:
     """How well the real-time loops kept their time. A machine without a real-time kernel may slip: told, not judged."""
     rows = []
     for name, loop in bench.statistics.items():

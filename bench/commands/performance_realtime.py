@@ -250,7 +250,7 @@ def deviation_row(name: str, measured: Measured, maximum: float | None = None) -
 def deviations_of_node(network: Any, seconds: float) -> tuple[Any, Any]:
     """Deviations [s] of a node's frames from their grid, which begins at its origin, and from the one that fits them best."""
     bench = bench_of(network, LoopSettings())
-    node = bench.nodes[0].node
+    node = bench.stations[0].nodes[0]
     due = {message.message.identifier: node.port["next_due"][0, k] * 1e-9 for k, message in sent_messages(ECHO, network)}
     with peers(addresses_of(network)) as others:
         for _ in bench.chunks(seconds, 0.1):
@@ -347,7 +347,7 @@ def throughput_rows(seconds: float) -> list[Row]:
 def throughput_of_node(network: Any, seconds: float) -> tuple[int, int, int, int, list[str]]:
     """Frames that the node has sent, that the peer has received, and the other way round; what went wrong."""
     bench = bench_of(network, LoopSettings())
-    node = bench.nodes[0].node
+    node = bench.stations[0].nodes[0]
     asked = 0
     with peers(addresses_of(network)) as (peer,):
 

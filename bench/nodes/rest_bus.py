@@ -4,7 +4,7 @@ It simulates nothing. The battery is a supply of one voltage that permits what i
 switched on, with all pedals released. Which roles are sent is for :attr:`hil.node.NodeSpec.roles` to say.
 """
 
-from firmware_model.kernel import choice, integer, kernel, real, record
+from firmware_model.kernel import choice, flag, integer, kernel, real, record
 from firmware_model.signals import Gear
 
 BATTERY = frozenset({"battery"})
@@ -23,6 +23,7 @@ class RestBusParameters:
     state_of_charge = real("1", "state of charge that it tells", default=0.6, minimum=0.0, maximum=1.0)
     temperature = real("degC", "temperature of the pack that it tells", default=25.0, minimum=-40.0, maximum=120.0)
     gear = choice(Gear, "shifter position", default=Gear.DRIVE)
+    power_switch = flag("the driver wants the car on", default=1)
 
 
 @record
@@ -46,7 +47,7 @@ def step(dt, sensors, commands, state, measurements, parameters):
     measurements.steps = state.steps
     supply(sensors.battery, parameters)
     sensors.pedals.gear = parameters.gear
-    sensors.pedals.power_switch = 1
+    sensors.pedals.power_switch = parameters.power_switch
 
 
 @kernel

@@ -96,7 +96,7 @@ def test_every_kind_of_frame_reaches_the_node_as_it_was_sent(network: Any, addre
     frames = received(run_until(bench, lambda seen: len(received(seen)) >= len(sent), send))
     told = [(int(f.identifier), bool(f.kind & FrameFlags.EXTENDED), bytes_from_payload(f.payload, f.length)) for f in frames]
     assert told == [(m.arbitration_id, m.is_extended_id, bytes(m.data)) for m in sent]
-    assert bench.nodes[0].node.port[0].unknown >= len(sent)
+    assert bench.stations[0].nodes[0].port[0].unknown >= len(sent)
     assert bench.errors == []
 
 
@@ -112,7 +112,7 @@ def test_the_node_sends_its_frames_in_order_and_others_hear_all_of_them(network:
     while message := peer.recv(0.2):  # what was still on its way
         heard.append(message)
     assert {message.arbitration_id for message in heard} == {TORQUE}
-    assert len(heard) == bench.nodes[0].node.port["sent"][0, 0]
+    assert len(heard) == bench.stations[0].nodes[0].port["sent"][0, 0]
     counters = [message.data[4] >> 6 for message in heard]
     assert counters == [count % 4 for count in range(len(heard))]
     assert all(message.dlc == 8 for message in heard)
@@ -121,7 +121,7 @@ def test_the_node_sends_its_frames_in_order_and_others_hear_all_of_them(network:
 def test_two_nodes_close_their_loop_over_the_bus(network: Any, address: str) -> None:
     bench = bench_on(network, address, CONTROLLER, CAR)
     before = threading.active_count()
-    controller, car = (node.node for node in bench.nodes)
+    controller, car = (station.nodes[0] for station in bench.stations)
     frames = run_until(bench, lambda seen: np.count_nonzero(seen.identifier == STATUS) >= 30)
     assert controller.inputs["front"]["motor_speed"][0] == pytest.approx(100.0, abs=0.06)
     assert controller.inputs["front"]["motor_torque"][0] > 0.0
@@ -177,6 +177,6 @@ def test_the_loop_itself_works_on_the_socket_where_there_is_one(network: Any, ad
     bench = bench_on(network, address, CONTROLLER)
     run = bench.chunks(LONG_ENOUGH, 0.02)
     next(run)
-    session = bench.nodes[0]._sessions[0]
+    session = bench.stations[0]._sessions[0]
     run.close()
     assert isinstance(session, SocketSession if address.startswith("socketcan") else BusSession)

@@ -75,7 +75,7 @@ def test_of_a_flood_by_cangen_every_frame_is_received_or_counted_as_dropped(benc
             subprocess.run(command, check=True, timeout=PATIENCE)
 
     frames = received(run_until(bench, lambda seen: len(seen) and (seen.identifier == 0x322).any(), send))
-    statistics = bench.nodes[0].sockets.statistics[0]
+    statistics = bench.stations[0].sockets.statistics[0]
     generated = frames[frames.identifier == 0x321]
     assert len(generated) + statistics.dropped == count
     assert np.all(np.diff(generated.payload.astype(np.int64)) > 0)
@@ -101,6 +101,6 @@ def test_an_interface_that_goes_down_is_a_lost_bus(bench: Any) -> None:
 def test_error_frames_of_the_controller_are_counted_and_bus_off_is_known(bench: Any) -> None:
     with can.Bus(interface="socketcan", channel=VCAN) as controller:
         bus_off = [can.Message(arbitration_id=0x40, is_error_frame=True, is_extended_id=False, dlc=8, data=bytes(8))]
-        statistics = bench.nodes[0].sockets.statistics[0]
+        statistics = bench.stations[0].sockets.statistics[0]
         run_until(bench, lambda _: statistics.bus_off == 1, lambda: [controller.send(m) for m in bus_off] and None)
     assert statistics.error_frames[6] > 0

@@ -50,7 +50,7 @@ def test_the_nodes_talk_over_a_virtual_bus_at_wall_clock_speed(tmp_path: Path) -
     times = [int(frame.time) for frame in chunks[0].frames]
     assert times == sorted(times)
     assert len(frames) > 50  # 120 on an idle machine
-    controller = bench.nodes[0].node
+    controller = bench.stations[0].nodes[0]
     assert controller.inputs["front"]["motor_speed"][0] == pytest.approx(100.0, abs=0.06)
     assert controller.port["crc_errors"].sum() == 0
     assert sum(len(chunk.samples) for chunk in chunks) > 20
@@ -87,7 +87,7 @@ def test_a_run_without_end_stops_when_a_signal_handler_asks_for_it(tmp_path: Pat
     finally:
         signal.signal(signal.SIGUSR1, previous)
     assert bench.errors == []
-    assert {node.ended for node in bench.nodes} == {Ended.ASKED}
+    assert {station.ended for station in bench.stations} == {Ended.ASKED}
     assert left_behind() == before
 
 
@@ -96,7 +96,7 @@ def test_a_node_runs_without_a_bus_that_is_absent(tmp_path: Path) -> None:
     chunks = list(bench.chunks(0.2, 0.1))
     assert bench.errors == []
     assert sum(len(chunk.frames) for chunk in chunks) == 0
-    assert bench.nodes[0].node.port["sent"].sum() > 0
+    assert bench.stations[0].nodes[0].port["sent"].sum() > 0
     assert bench.statistics["controller"].periods > 0
 
 
@@ -118,7 +118,7 @@ def test_a_missed_period_ends_a_loop_that_is_to_stop_then(tmp_path: Path, monkey
     bench = bench_on(tmp_path, "virtual:test_overrun", (CONTROLLER,), overrun=Overrun.STOP)
     before = left_behind()
     list(bench.chunks(60.0, 0.01))
-    assert bench.nodes[0].ended == Ended.OVERRUN
+    assert bench.stations[0].ended == Ended.OVERRUN
     assert bench.errors == ["controller: the loop ended because it missed a period"]
     assert bench.statistics["controller"].periods == 0
     assert left_behind() == before
@@ -130,7 +130,7 @@ def test_samples_that_nobody_takes_are_counted_and_told(tmp_path: Path, monkeypa
     chunks = list(bench.chunks(0.1, 0.1))
     assert "samples were lost" in bench.errors[0]
     assert bench.failures == []  # the car drives on without its samples
-    assert bench.nodes[0].measurements[0].samples_lost > 0
+    assert bench.stations[0].measurements[0].samples_lost > 0
     assert sum(len(chunk.samples) for chunk in chunks) >= 2
 
 
@@ -140,7 +140,7 @@ def test_frames_lost_in_a_full_ring_end_the_run_and_are_a_measurement(tmp_path: 
     bench = bench_on(tmp_path, "virtual:test_full", (CONTROLLER,))
     list(bench.chunks(60.0, 0.05))
     assert "frames were lost in full rings" in bench.errors[0]
-    assert bench.nodes[0].measurements[0].frames_lost > 0
+    assert bench.stations[0].measurements[0].frames_lost > 0
 
 
 def test_the_samples_nearest_in_time_stand_beside_each_other() -> None:
