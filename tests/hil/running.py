@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from hil.bus_state import BusState
 from hil.frames import FrameFlags
 from hil.node import Node
 from hil.realtime import RealtimeBench
@@ -21,6 +22,12 @@ def bench_on(network: Any, address: str, *specs: Any) -> RealtimeBench:
     return bench
 
 
+def are_open(bench: RealtimeBench) -> bool:
+    """Whether all buses are; what a driver holds from before is thrown away until then."""
+    sessions = [session for node in bench.nodes for session in node._sessions.values()]
+    return all(getattr(session, "state", BusState.ACTIVE) == BusState.ACTIVE for session in sessions)
+
+
 def run_until(bench: RealtimeBench, done: Callable[[Any], bool], each: Callable[[], None] = lambda: None) -> Any:
     """Run until ``done`` with all frames so far, doing ``each`` at every look; returns the frames."""
     frames = []
@@ -30,7 +37,8 @@ def run_until(bench: RealtimeBench, done: Callable[[Any], bool], each: Callable[
         seen = np.concatenate(frames).view(np.recarray)
         if done(seen):
             break
-        each()
+        if are_open(bench):
+            each()
     run.close()
     return seen
 
