@@ -6,6 +6,7 @@ import itertools
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from hil.toml_files import closest
 EXPECTED = "expected interface:channel[@bitrate][,option=value], for example socketcan:can0 or slcan:/dev/ttyACM0@500000"
 SILENT = logging.NullHandler()
 GREETING = b"< hi >"  # of socketcand
+IP_MULTICAST_ALL, IPV6_MULTICAST_ALL = 49, 29  # socket options of Linux
 ANSWER = 2.0  # [s] in which a socketcand answers, or is not there
 
 
@@ -125,7 +127,10 @@ def open_bus(address: BusAddress, *, listen_only: bool = False) -> Any:
             parameters |= _gs_usb_device(address.channel)
         if "state" in parameters:
             parameters["state"] = can.BusState[parameters["state"]]
-        return can.Bus(interface=address.interface, ignore_config=True, **parameters)
+        bus = can.Bus(interface=address.interface, ignore_config=True, **parameters)
+        if address.interface == "udp_multicast":
+            _hear_own_group_only(bus)
+        return bus
     except UsageError as error:
         raise UsageError(f'bus "{address}": {error}') from error
     except Exception as error:  # each driver raises its own kinds, NameError among them
@@ -133,6 +138,14 @@ def open_bus(address: BusAddress, *, listen_only: bool = False) -> Any:
             raise UsageError(f'bus "{address}": {who_locked(address.channel)}') from error
         reason = (interface.missing() if interface else "") or f"{_one_line(error)}; {_advice(error, interface)}"
         raise UsageError(f'bus "{address}": cannot be opened: {reason}') from error
+
+
+def _hear_own_group_only(bus: Any) -> None:
+    """Keep the frames of other groups out: Linux gives a socket all groups that any process on this machine has joined."""
+    if sys.platform == "linux":
+        six = bus._multicast.ip_version == 6
+        level, option = (socket.IPPROTO_IPV6, IPV6_MULTICAST_ALL) if six else (socket.IPPROTO_IP, IP_MULTICAST_ALL)
+        bus._multicast._socket.setsockopt(level, option, 0)
 
 
 def _parameters(address: BusAddress, *, listen_only: bool = False) -> dict[str, Any]:

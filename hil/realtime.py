@@ -166,7 +166,7 @@ class SessionOptions:
     reconnect: bool = False  # a bus that is lost is opened again and again; without it the run ends
     listen_only: bool = False  # nothing is sent
     recorder: "Recorder | None" = None  # is told every frame
-    report: Callable[[str, str], None] | None = None  # is told what happens: the bus, and one line
+    report: Callable[[str], None] | None = None  # is told what happens, in one line that names the bus
 
 
 RETRY_FIRST, RETRY_LAST = 0.1, 5.0  # [s] between attempts to open a lost CAN socket
@@ -253,7 +253,7 @@ class RealtimeStation:
             bus, index, origin, rings[0], rings[1],
             opener=self._opener(address) if options.reconnect else None, name=name, bitrate=address.bitrate, allowed=allowed,
             listen_only=options.listen_only, wake=int(self._wakes[index]), recorder=options.recorder,
-            report=lambda event: self._report(name, event.text),
+            report=lambda event: self._report(event.text),
         )  # fmt: skip
 
     def _allowed(self, bus: int) -> list[tuple[int, bool]]:
@@ -264,9 +264,9 @@ class RealtimeStation:
     def _opener(self, address: BusAddress) -> Callable[[], Any]:
         return lambda: open_bus(address, listen_only=self._options.listen_only)
 
-    def _report(self, bus: str, text: str) -> None:
+    def _report(self, text: str) -> None:
         if self._options.report:
-            self._options.report(bus, text)
+            self._options.report(text)
 
     def mend(self, addresses: Sequence[BusAddress | None]) -> None:
         """Open lost CAN sockets again, with growing delays; to be called now and then. Other sessions mend themselves."""
@@ -279,14 +279,14 @@ class RealtimeStation:
                 continue
             name, now = self._network.buses[index].name, time.monotonic()
             if index not in self._retries:
-                self._report(name, f"the bus is lost: {session.error}; it is tried again")
+                self._report(f"{name}: is lost, it is tried again: {session.error}")
                 self._retries[index] = now + RETRY_FIRST, RETRY_FIRST
             due, delay = self._retries[index]
             if now < due:
                 continue
             try:
                 session.replace(open_bus(address, listen_only=self._options.listen_only))
-                self._report(name, "is open again")
+                self._report(f"{name}: is open again")
             except UsageError:
                 self._retries[index] = now + 2 * delay, min(2 * delay, RETRY_LAST)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from bench.commands.console import output, progress
 from bench.commands.drive import loop_rows
-from bench.drive import Drive, fault_row
+from bench.drive import Drive
 from bench.live_view import CompileProgress
 from bench.operator import KEYS, PANEL, Operator, TorqueProfile
 from bench.rows import Row, as_json, bounded, failed, print_table
@@ -88,16 +88,13 @@ class Session:
 
             limit = parse_size(chosen.record_size) if chosen.record_size else None
             self.recorder = Recorder(chosen.record, names, time.monotonic_ns(), limit=limit, report=self.tell)
-        options = SessionOptions(reconnect=True, listen_only=chosen.listen_only, recorder=self.recorder, report=self._event)
+        options = SessionOptions(reconnect=True, listen_only=chosen.listen_only, recorder=self.recorder, report=self.tell)
         return RealtimeBench(self.wiring.network, [nodes], self.wiring.in_order, chosen.settings, options)
 
     def close(self) -> None:
         """End the recording."""
         if self.recorder:
             self.recorder.stop()
-
-    def _event(self, bus: str, text: str) -> None:
-        self.tell(f"{bus} bus: {text}")
 
 
 @contextmanager
@@ -281,11 +278,9 @@ class EcuWatch:
             self.state = state
         if state == SupervisorState.READY and self.ready_at is None:
             self.ready_at = now
-        for fault in Fault:
-            if fault & faults and not fault & self.faults:
-                self.session.tell(f"controller: fault: {str(fault.name).lower().replace('_', ' ')}")
-            if fault & self.faults and not fault & faults:
-                self.session.tell(f"controller: over: {str(fault.name).lower().replace('_', ' ')}")
+        for verb, bits in (("fault", faults & ~self.faults), ("over", self.faults & ~faults)):
+            for name in names(bits):
+                self.session.tell(f"controller: {verb}: {name}")
         self.faults = faults
         if now > HEARING_TIME and not self.told_silent:
             self.told_silent = True
@@ -309,7 +304,7 @@ class EcuWatch:
         """How the run went."""
         return [
             Row("READY after", self.ready_at, "s", note="" if self.ready_at is not None else "never READY"),
-            fault_row(self.faults),
+            Row("faults at the end", ", ".join(names(self.faults)) or "none"),
         ]
 
 
@@ -346,6 +341,11 @@ def _loop(session: Session, bench: RealtimeBench, watch: Any, keyboard: Keyboard
             letting_go = time.monotonic()
         if letting_go is not None and (watch.torque_is_gone or time.monotonic() - letting_go > LETTING_GO):
             bench.request_stop()
+
+
+def names(faults: int) -> list[str]:
+    """Names of the faults whose bits are set."""
+    return [str(fault.name).lower().replace("_", " ") for fault in Fault if fault & faults]
 
 
 def _announce(session: Session, hand: bool, arm: bool, controller: Node) -> None:

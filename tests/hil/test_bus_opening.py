@@ -311,3 +311,22 @@ def test_drivers_keep_quiet_through_one_handler(caplog: pytest.LogCaptureFixture
     for _ in range(3):
         open_bus(parse_bus_address("virtual:quiet")).shutdown()
     assert logging.getLogger("can").handlers.count(hil.bus.SILENT) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems give a socket its own groups only")
+@pytest.mark.parametrize("groups", [("239.74.163.21", "239.74.163.22"), ("ff15::4:1", "ff15::4:2")], ids=["IPv4", "IPv6"])
+def test_frames_of_another_multicast_group_are_not_heard(groups) -> None:
+    import can
+
+    try:
+        buses = [open_bus(parse_bus_address(f"udp_multicast:{group}")) for group in groups]
+    except UsageError as error:
+        pytest.skip(f"no multicast here: {error}")
+    with buses[0] as first, buses[1] as second:
+        for _ in range(20):
+            first.send(can.Message(arbitration_id=0x1D4, is_extended_id=False, data=b"front"))
+        second.send(can.Message(arbitration_id=0x1DA, is_extended_id=False, data=b"rear"))
+        heard = second.recv(1.0)
+        assert heard is not None
+        assert heard.arbitration_id == 0x1DA
+        assert second.recv(0.05) is None
