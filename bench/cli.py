@@ -64,6 +64,11 @@ NetworkOption = Annotated[
 ]
 
 
+def parts_of(text: str) -> list[str]:
+    """The parts of a list that people type with commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"e4hil {version('e4orce-hil')}")
@@ -189,7 +194,7 @@ def ecu(
     buses = {"front": front, "rear": rear, "chassis": chassis}
     connection = command.Connection(buses, network, settings, duration, listen_only, record, record_size, json)
     misses = command.run_ecu(
-        connection, vehicle, rest_bus=[part.strip() for part in rest_bus.split(",") if part.strip()], by_hand=by_hand, arm=arm,
+        connection, vehicle, rest_bus=parts_of(rest_bus), by_hand=by_hand, arm=arm,
         torque=profile, torque_max=torque_max, speed_max=speed_max, voltage=supply,
     )  # fmt: skip
     _finish(strict, misses)
@@ -209,6 +214,9 @@ def car_bench(
     spin: SpinOption = 0.0,
     overrun: OverrunOption = "skip",
     fifo: RealtimeOption = True,
+    roles: Annotated[
+        str, typer.Option("--roles", help="Only these control units of the car, for example front_inverter.", metavar="ROLES")
+    ] = "",
     duration: Annotated[
         float | None, typer.Option("--duration", help="Length of the scenario in seconds.", min=0.1, metavar="S")
     ] = None,
@@ -231,7 +239,7 @@ def car_bench(
     settings = command.loop_settings(rate, spin, overrun, fifo)
     buses = {"front": front, "rear": rear, "chassis": chassis}
     connection = command.Connection(buses, network, settings, duration, listen_only, record, record_size, json)
-    _finish(strict, command.run_bench(connection, scenario, vehicle))
+    _finish(strict, command.run_bench(connection, scenario, vehicle, parts_of(roles)))
 
 
 @app.command()

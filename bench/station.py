@@ -6,7 +6,7 @@ named once.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.calibrating import calibration_of
 from bench.drive import CONTROLLER
@@ -16,7 +16,8 @@ from bench.vehicles import Vehicle, with_motor
 from hil.bus import BusAddress, check_roles, parse_bus_address
 from hil.errors import UsageError
 from hil.network.database import CONTROLLER_ROLE, Network
-from hil.node import Node, NodeSpec
+from hil.node import Node, NodeSpec, received_messages
+from hil.toml_files import closest
 
 REST_BUS = {"battery": BATTERY, "chassis": CHASSIS}
 AXLE_BUSES = {"front": "front", "rear": "rear"}
@@ -106,11 +107,19 @@ def controller_station(
     return nodes
 
 
+def car_of_roles(car: Node, network: Network, roles: Iterable[str]) -> Node:
+    """The ``car``, of which only these ``roles`` speak: the others are real, or somebody else's. Raises UsageError."""
+    known = {role for bus in network.buses for role in bus.roles} - {CONTROLLER_ROLE}
+    for role in roles:
+        if role not in known:
+            raise UsageError(f'role "{role}"{closest(role, known)}; there are {", ".join(sorted(known))}')
+    part = Node(replace(car.spec, roles=frozenset(roles)), network, car.tables)
+    part.parameters[:], part.state[:] = car.parameters, car.state
+    return part
+
+
 def _by_hand() -> NodeSpec:
-    return NodeSpec(
-        CONTROLLER.name, BY_HAND, True, CONTROLLER.state, CONTROLLER.measurements, CONTROLLER.parameters,
-        sampled=CONTROLLER.sampled,
-    )  # fmt: skip
+    return replace(CONTROLLER, step=BY_HAND)
 
 
 def _rest_bus(roles: frozenset[str]) -> NodeSpec:
@@ -136,8 +145,6 @@ def _require(wiring: Wiring, filled: frozenset[str], axles: set[str]) -> None:
 
 def roles_not_heard(wiring: Wiring, node: Node, filled: frozenset[str]) -> dict[str, list[str]]:
     """The roles on connected buses, by bus, of which ``node`` has received nothing and that are not ``filled`` here."""
-    from hil.node import received_messages
-
     heard: dict[tuple[str, str], int] = {}
     for index, message in received_messages(node.spec, wiring.network):
         key = (message.bus, message.role)

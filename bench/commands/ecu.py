@@ -22,7 +22,7 @@ from bench.live_view import CompileProgress
 from bench.operator import KEYS, PANEL, Operator, TorqueProfile
 from bench.rows import Row, as_json, bounded, failed, print_table
 from bench.scenarios import load_scenario
-from bench.station import Wiring, controller_station, rest_bus_roles, roles_not_heard, wire
+from bench.station import Wiring, car_of_roles, controller_station, rest_bus_roles, roles_not_heard, wire
 from bench.vehicles import load_vehicle
 from firmware_model.measurements import Fault, SupervisorState
 from hil.errors import UsageError
@@ -191,12 +191,14 @@ def run_ecu(
     return _report("The controller on its buses", connection, rows)
 
 
-def run_bench(connection: Connection, scenario: str, vehicle: str) -> int:
-    """The virtual car alone; returns the number of rows that miss their target."""
+def run_bench(connection: Connection, scenario: str, vehicle: str, roles: list[str]) -> int:
+    """The virtual car alone, or those ``roles`` of it; returns the number of rows that miss their target."""
     car = load_vehicle(vehicle)
     network = load_network(connection.network or car.network)
     wiring = wire(network, connection.buses)
     drive = Drive(network, car, load_scenario(scenario), duration=connection.duration)
+    if roles:
+        drive.car = car_of_roles(drive.car, network, roles)
     session = Session(connection, wiring)
     bench = session.bench([drive.car])
     with CompileProgress(progress()):

@@ -21,6 +21,7 @@ class RestBusParameters:
     # Assumption: a laboratory supply takes nothing back; 1 kW is what a slowing rotor warms up in cables and link.
     charge_limit = real("W", "power that it takes back", default=1e3, minimum=0.0, maximum=1e6)
     state_of_charge = real("1", "state of charge that it tells", default=0.6, minimum=0.0, maximum=1.0)
+    full_energy = real("J", "energy of the full pack that it tells", default=2e8, minimum=1e6, maximum=1e9)
     temperature = real("degC", "temperature of the pack that it tells", default=25.0, minimum=-40.0, maximum=120.0)
     gear = choice(Gear, "shifter position", default=Gear.DRIVE)
     power_switch = flag("the driver wants the car on", default=1)
@@ -46,6 +47,7 @@ def step(dt, sensors, commands, state, measurements, parameters):
     state.steps += 1
     measurements.steps = state.steps
     supply(sensors.battery, parameters)
+    sensors.battery_wide.link.silent = 1  # a supply needs no fields beyond the LEAF's
     sensors.pedals.gear = parameters.gear
     sensors.pedals.power_switch = parameters.power_switch
 
@@ -57,6 +59,8 @@ def supply(battery, parameters):
     battery.discharge_limit = parameters.discharge_limit
     battery.charge_limit = parameters.charge_limit
     battery.state_of_charge = parameters.state_of_charge
+    battery.full_energy = parameters.full_energy
+    battery.remaining_energy = parameters.state_of_charge * parameters.full_energy
     battery.temperature_highest = battery.temperature_average = battery.temperature_lowest = parameters.temperature
     battery.relay_closed = battery.interlock = 1
     battery.power_status = POWER_NORMAL

@@ -17,6 +17,8 @@ def test_the_rest_bus_says_what_a_well_car_at_rest_would():
     rest_bus.step(1e-3, sensors, commands, state, told, parameters)
     assert sensors.battery.voltage == 320.0
     assert sensors.battery.relay_closed == sensors.battery.interlock == 1
+    assert sensors.battery_wide.link.silent == 1  # the wide frame would take the place of the LEAF's
+    assert sensors.battery.remaining_energy == 0.6 * 2e8
     assert sensors.pedals.power_switch == 1
     assert sensors.pedals.gear == Gear.DRIVE
     assert sensors.pedals.accelerator == sensors.pedals.brake == 0.0

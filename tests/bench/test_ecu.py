@@ -1,0 +1,130 @@
+"""The controller on its buses, by hand: through frames, with an inverter of the virtual car on the other side."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+from interpreter import COMPILED
+
+from bench.drive import Drive
+from bench.operator import Operator
+from bench.scenarios import load_scenario
+from bench.station import car_of_roles, controller_station, rest_bus_roles, wire
+from bench.vehicles import load_vehicle
+from firmware_model.measurements import Fault, SupervisorState
+from hil import clock
+from hil.errors import UsageError
+from hil.network.database import load_network
+from hil.realtime import RealtimeBench, SessionOptions
+from hil.timing import LoopSettings
+
+pytestmark = pytest.mark.skipif(not clock.AVAILABLE or not COMPILED, reason="the real-time loop needs Linux and the compiler")
+
+PATIENCE = 30.0  # [s] until a condition must hold; a machine may be busy
+LOOK = 0.02  # [s]
+TORQUE = 8.0  # [Nm]
+
+
+class Table:
+    """One inverter on the table, the controller beside its rest-bus, and an operator, on one virtual bus."""
+
+    def __init__(self, channel: str) -> None:
+        network, vehicle = load_network("leaf_ze1"), load_vehicle("leaf_plus")
+        wiring = wire(network, {"front": f"virtual:{channel}"})
+        self.operator = Operator()
+        self.station = controller_station(
+            wiring, vehicle, rest=rest_bus_roles(["battery", "chassis"]), operator=self.operator, by_hand=True, voltage=350.0
+        )
+        self.controller = self.station[0]
+        car = Drive(network, vehicle, load_scenario("launch")).car
+        self.inverter = car_of_roles(car, network, ["front_inverter"])
+        self.told: list[str] = []
+        self.bench = RealtimeBench(
+            network, [self.station, self.inverter], wiring.in_order, LoopSettings(priority=0, lock_memory=False),
+            SessionOptions(reconnect=True, report=self.told.append),
+        )  # fmt: skip
+        self.bench.compile()
+
+    def run(self, *steps: tuple[Callable[[], bool], Callable[[], None]]) -> None:
+        """Wait for each condition in turn, and then act; the operator is there until somebody sends him away."""
+        self.present = True
+        waiting = iter(steps)
+        condition, act = next(waiting)
+        give_up = time.monotonic() + PATIENCE
+        for _ in self.bench.chunks(PATIENCE, LOOK):
+            if self.present:
+                self.operator.beat()
+            assert time.monotonic() < give_up, (condition, self.state, self.faults, self.told)
+            if condition():
+                act()
+                following = next(waiting, None)
+                if following is None:
+                    self.bench.request_stop()
+                else:
+                    condition, act = following
+
+    @property
+    def state(self) -> SupervisorState:
+        return SupervisorState(int(self.controller.measurements.supervisor.state[0]))
+
+    @property
+    def faults(self) -> Fault:
+        return Fault(int(self.controller.measurements.supervisor.faults[0]))
+
+    @property
+    def delivered(self) -> float:
+        return float(self.controller.inputs["front"]["motor_torque"][0])
+
+    @property
+    def commanded(self) -> float:
+        return float(self.controller.outputs["front"]["motor_torque"][0])
+
+
+def nothing() -> None:
+    """What is done where nothing is to be done."""
+
+
+def test_one_inverter_on_the_table_gives_the_operators_torque_and_lets_go_when_he_is_gone() -> None:
+    table = Table("test_ecu_by_hand")
+
+    def arm() -> None:
+        table.operator.arm()
+        table.operator.ask(TORQUE, 0.0)
+
+    def ask_too_much() -> None:
+        table.operator.ask(300.0, 0.0)
+
+    def leave() -> None:
+        table.present = False
+
+    table.run(
+        (lambda: table.state == SupervisorState.READY, nothing),
+        (lambda: table.commanded == 0.0 and Fault.NOT_ARMED in table.faults, arm),
+        (lambda: table.delivered == pytest.approx(TORQUE, abs=0.5), ask_too_much),
+        (lambda: table.delivered == pytest.approx(20.0, abs=0.5), leave),
+        (lambda: table.commanded == 0.0 and Fault.PANEL_SILENT in table.faults, nothing),
+        (lambda: abs(table.delivered) < 0.5, nothing),
+    )
+    assert table.controller.port["crc_errors"].sum() == 0
+    assert table.bench.errors == []
+
+
+def test_the_emergency_stop_ends_the_torque_at_once_and_it_has_to_be_armed_anew() -> None:
+    table = Table("test_ecu_stop")
+
+    def arm() -> None:
+        table.operator.arm()
+        table.operator.ask(TORQUE, 0.0)
+
+    table.run(
+        (lambda: table.state == SupervisorState.READY, arm),
+        (lambda: table.delivered == pytest.approx(TORQUE, abs=0.5), table.operator.stop),
+        (lambda: table.commanded == 0.0 and Fault.EMERGENCY_STOP in table.faults, arm),
+    )
+
+
+def test_roles_that_the_car_has_not_are_named() -> None:
+    network = load_network("leaf_ze1")
+    car = Drive(network, load_vehicle("leaf_plus"), load_scenario("launch")).car
+    with pytest.raises(UsageError, match=r'role "front_invertor", did you mean .*front_inverter'):
+        car_of_roles(car, network, ["front_invertor"])
