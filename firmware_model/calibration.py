@@ -671,7 +671,7 @@ class HandTorque:
     """Clamp on torque by hand. Assumption: what a motor on a table does not tear itself loose with."""
 
     torque_max = value("Nm", 20.0, 0.0, 400.0, "highest motor torque by hand, either sign")
-    speed_max = value("rad/s", 157.0, 0.0, 1500.0, "motor speed that torque by hand does not go beyond, either sign: 1500 rpm")
+    speed_max = value("rad/s", 157.1, 0.0, 1500.0, "motor speed that torque by hand does not go beyond, either sign: 1500 rpm")
     speed_fade = value("rad/s", 20.0, 1.0, 500.0, "speed below it in which the torque fades out")
 
 

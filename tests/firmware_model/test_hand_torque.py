@@ -10,7 +10,7 @@ from firmware_model.hand_torque import wanted
 from firmware_model.kernel import kernel
 from firmware_model.measurements import Fault
 
-TORQUE_MAX, SPEED_MAX, FADE = 20.0, 157.0, 20.0
+TORQUE_MAX, SPEED_MAX, FADE = 20.0, 157.1, 20.0
 DT = 1e-3
 
 
