@@ -1,5 +1,8 @@
 """The controller's records, in good health, and compiled loops around its step."""
 
+from interpreter import COMPILED
+from structures import structure
+
 from firmware_model.calibration import Calibration
 from firmware_model.controller import follow_request, step
 from firmware_model.kernel import kernel
@@ -41,6 +44,11 @@ def repeat_request(steps, dt, inputs, request, outputs, state, measurements, cal
         follow_request(dt, inputs, request, outputs, state, measurements, calibration)
 
 
+def first(array):
+    """The only element of a recarray, as kernels take it."""
+    return array[0] if COMPILED else structure(array)
+
+
 def field(record, path):
     """The record that holds the last name of a dotted path, and that name."""
     *parents, name = path.split(".")
@@ -54,7 +62,8 @@ class Rig:
 
     def __init__(self, speed=0.0, ready=True):
         self.arrays = [record.new() for record in (Inputs, Outputs, State, Measurements, Calibration)]
-        self.inputs, self.outputs, self.state, self.measurements, self.calibration = (array[0] for array in self.arrays)
+        records = (first(array) for array in self.arrays)
+        self.inputs, self.outputs, self.state, self.measurements, self.calibration = records
         for link in LINKS:
             self.set(f"{link}.age", 0.005)
         battery = self.inputs.battery
