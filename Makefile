@@ -45,19 +45,19 @@ MUTATE = PATH="$(abspath $(BIN)):$$PATH" NUMBA_DISABLE_JIT=1 CI=1 PYTHONDONTWRIT
 mutation: $(LAWS:%=out/mutation/%/report.txt)
 
 # In a copy, so that a run that is stopped leaves the sources alone; started again, it goes on with the mutants that are left.
-.SECONDARY: $(LAWS:%=out/mutation/%/session.sqlite)
-out/mutation/%/session.sqlite: firmware_model/%.py tests/firmware_model/test_%.py tests/mutation.toml $(VENV)/installed-mutation
+.SECONDARY: $(LAWS:%=out/mutation/%/begun)
+out/mutation/%/begun: firmware_model/%.py tests/firmware_model/test_%.py tests/mutation.toml $(VENV)/installed-mutation
 	rm -rf $(@D) && mkdir -p $(@D)
-	cp -r firmware_model hil bench tests pyproject.toml $(@D)
+	cp -r firmware_model hil bench tests pyproject.toml firmware_model/$*.py $(@D)
 	sed 's/LAW/$*/' tests/mutation.toml > $(@D)/mutation.toml
 	cd $(@D) && $(MUTATE) cosmic-ray baseline mutation.toml
-	cd $(@D) && $(MUTATE) cosmic-ray init mutation.toml new.sqlite && $(MUTATE) cr-filter-operators new.sqlite mutation.toml
-	mv $(@D)/new.sqlite $@
+	cd $(@D) && $(MUTATE) cosmic-ray init mutation.toml session.sqlite && $(MUTATE) cr-filter-operators session.sqlite mutation.toml
+	touch -r $(@D)/mutation.toml $@
 
-out/mutation/%/report.txt: out/mutation/%/session.sqlite
-	cp firmware_model/$*.py $(@D)/firmware_model
+out/mutation/%/report.txt: out/mutation/%/begun
+	cp $(@D)/$*.py $(@D)/firmware_model
 	cd $(@D) && $(MUTATE) cosmic-ray exec mutation.toml session.sqlite
-	$(BIN)/cr-report --surviving-only --show-diff $< > $@
+	$(BIN)/cr-report --surviving-only --show-diff $(@D)/session.sqlite > $@
 	tail -n 3 $@
 
 lint: $(VENV)/installed-lint

@@ -2,12 +2,14 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from interpreter import examples
 
 # The first call of a kernel compiles it: timing never decides a test. In CI the same examples are tried at every run.
 settings.register_profile("kernels", parent=examples(100), deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("kernels")
+# For mutation testing, which wants to know that a test fails, and not the simplest example of it.
+settings.register_profile("mutation", phases=[Phase.explicit, Phase.generate])
 
 
 @pytest.fixture(scope="session")

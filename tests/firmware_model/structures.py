@@ -36,7 +36,7 @@ def _structure(dtype):
 
     As in numpy's records, whole numbers take any number, and arrays all of their values at once.
     """
-    members, slots, body = [], [], {"dtype": dtype, "__getitem__": lambda view, name: getattr(view, name)}
+    members, slots, body = [], [], {"dtype": dtype, "__getitem__": _get, "__setitem__": _set}
     for name in dtype.names:
         kind = dtype[name]
         if kind == REAL:
@@ -49,6 +49,14 @@ def _structure(dtype):
             slots.append(f"_{name}")
             body[name] = property(attrgetter(f"_{name}"), None if kind.names else _fill(f"_{name}"))
     return type("Structure", (ctypes.Structure,), body | {"__slots__": slots, "_fields_": members})
+
+
+def _get(view, name):
+    return getattr(view, name)
+
+
+def _set(view, name, value):
+    setattr(view, name, value)
 
 
 def _round(name):

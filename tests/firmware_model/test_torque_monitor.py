@@ -5,7 +5,7 @@ import pytest
 from controller_rig import Rig, first
 from hypothesis import given
 from hypothesis import strategies as st
-from interpreter import COMPILED, examples
+from interpreter import COMPILED, examples, needs_compiler
 
 from firmware_model.calibration import Calibration
 from firmware_model.kernel import kernel
@@ -29,6 +29,10 @@ def watch(steps, dt, front, rear, inputs, state, outputs, measurements, calibrat
         check_driver(dt, inputs, state, outputs, measurements, calibration)
 
 
+axles = pytest.mark.parametrize("axle", ["front", "rear"])
+gears = pytest.mark.parametrize("gear", [Gear.DRIVE, Gear.REVERSE])
+
+
 class MonitorRig(Rig):
     """The monitor alone, watching torques that somebody commands and inverters that deliver what they are told to."""
 
@@ -38,6 +42,9 @@ class MonitorRig(Rig):
         pedals.accelerator, pedals.brake, pedals.gear = accelerator, brake, gear
         self.watched = self.measurements.torque_monitor
         self.memory = self.state.torque_monitor
+        self.settle()
+
+    def settle(self):
         self.check(0.0, 0.0, SETTLED)
 
     def check(self, front, rear, seconds=DT, dt=DT):
@@ -69,6 +76,9 @@ def test_too_much_torque_is_a_fault_after_10_ms_and_goes_out_as_zero(dt, share):
     assert rig.check(front, rear, 0.001, dt) == (0.0, 0.0)
     assert rig.monitor_faults == Fault.MONITOR_EXCESS
     assert (rig.watched.tripped, rig.watched.trips) == (1, 1)
+    assert rig.watched.commanded == pytest.approx(allowed + 10.1)
+    assert rig.check(front, rear, 0.05, dt) == (0.0, 0.0)  # nothing heals as long as it goes on
+    assert (rig.monitor_faults, rig.watched.trips) == (Fault.MONITOR_EXCESS, 1)
 
 
 @pytest.mark.parametrize("gear", [Gear.DRIVE, Gear.BRAKE])
@@ -86,6 +96,19 @@ def test_too_much_braking_is_a_fault_after_10_ms():
     assert rig.monitor_faults == Fault(0)
     rig.check(-(272.0 + 10.1) / 2.0, -(272.0 + 10.1) / 2.0, 0.001)
     assert rig.monitor_faults == Fault.MONITOR_EXCESS
+
+
+def test_a_torque_at_the_edge_of_its_tolerance_is_no_fault():
+    rig = MonitorRig(accelerator=0.2)
+    rig.check(float(rig.watched.allowed_upper) + 10.0, 0.0, 0.1)
+    rig.check(0.0, float(rig.watched.allowed_lower) - 10.0, 0.1)
+    assert rig.monitor_faults == Fault(0)
+    rig = MonitorRig(accelerator=0.8)
+    rig.check(-8.0, 0.0, 0.1)
+    assert rig.monitor_faults == Fault(0)
+    rig = MonitorRig(accelerator=0.8, gear=Gear.REVERSE, speed=-3.0)
+    rig.check(8.0, 0.0, 0.1)
+    assert rig.monitor_faults == Fault(0)
 
 
 def test_an_interrupted_excess_counts_from_the_start():
@@ -120,8 +143,11 @@ def test_the_wrong_sign_is_a_fault_of_its_own():
 def test_without_gear_no_torque_is_allowed():
     for gear in (Gear.PARK, Gear.NEUTRAL, 9):
         rig = MonitorRig(accelerator=1.0, gear=gear)
-        rig.check(8.1, 0.0, 0.010)
-        assert rig.monitor_faults == Fault.MONITOR_OPPOSITE
+        for torques in ((8.1, 0.0), (-8.1, 0.0), (0.0, 8.1), (0.0, -8.1)):
+            rig.check(*torques, 0.010)
+            assert rig.monitor_faults == Fault.MONITOR_OPPOSITE
+            rig.check(0.0, 0.0, 0.020)
+            assert rig.monitor_faults == Fault(0)
 
 
 def test_in_reverse_the_signs_are_the_other_way_round_and_half_the_torque_is_allowed():
@@ -143,19 +169,63 @@ def test_lifting_off_allows_some_regeneration_and_the_brake_pedal_all_of_it():
     rig.check(-340.0, -340.0, 0.1)
     assert rig.monitor_faults == Fault(0)
     assert MonitorRig(accelerator=0.39).watched.allowed_lower == pytest.approx(-272.0)
-    assert MonitorRig(accelerator=0.41).watched.allowed_lower == 0.0
+    assert MonitorRig(accelerator=0.4).watched.allowed_lower == 0.0
 
 
 def test_creeping_is_allowed_only_at_low_speed():
     rig = MonitorRig(speed=69.0 / GEARING)
     assert rig.watched.allowed_upper == pytest.approx(0.02 * 680.0 + 30.0)
     assert MonitorRig(speed=71.0 / GEARING).watched.allowed_upper == pytest.approx(0.02 * 680.0)
+    rig = MonitorRig()
+    rig.inputs.front.motor_speed = 70.0
+    rig.check(0.0, 0.0, SETTLED)
+    assert rig.watched.allowed_upper == pytest.approx(0.02 * 680.0)
+
+
+def test_a_floored_pedal_allows_all_of_the_torque_and_a_pedal_below_its_zero_none():
+    assert MonitorRig(accelerator=1.0, speed=5.0).watched.allowed_upper == 680.0
+    assert MonitorRig(accelerator=-0.1, speed=0.0).watched.allowed_upper == 30.0
+
+
+@pytest.mark.parametrize("torque_sum_max", [680.0, -100.0])
+def test_where_calibration_leaves_no_torque_none_is_allowed(torque_sum_max):
+    rig = MonitorRig()
+    rig.calibration.torque_monitor.pedal_offset = 0.0
+    rig.calibration.torque_monitor.torque_sum_max = torque_sum_max
+    rig.inputs.pedals.accelerator = 0.0 if torque_sum_max > 0.0 else 1.0
+    rig.check(0.0, 0.0, SETTLED)
+    assert rig.watched.allowed_upper == 0.0
 
 
 def test_the_power_of_the_battery_bounds_the_torque():
     rig = MonitorRig(accelerator=1.0, speed=30.0)
     omega = float(rig.inputs.front.motor_speed)
     assert rig.watched.allowed_upper == pytest.approx((1.05 * 180e3 + 5e3) / omega)
+
+
+@pytest.mark.parametrize(("front", "rear"), [(30.0, 20.0), (20.0, 30.0), (20.0, nan), (nan, 20.0)])
+def test_the_slower_motor_tells_what_the_power_is_worth(front, rear):
+    rig = MonitorRig(accelerator=1.0)
+    rig.set_axle_speeds(front, rear)
+    rig.check(0.0, 0.0, SETTLED)
+    assert rig.watched.allowed_upper == pytest.approx((1.05 * 180e3 + 5e3) / (20.0 * GEARING))
+
+
+@pytest.mark.parametrize("missing", ["front", "rear"])
+def test_a_motor_that_is_not_there_tells_nothing(missing):
+    rig = MonitorRig(accelerator=1.0)
+    rig.calibration[missing].motor_present = 0
+    rig.inputs[missing].motor_speed = 0.0
+    rig.check(0.0, 0.0, SETTLED)
+    assert rig.watched.allowed_upper == pytest.approx((1.05 * 180e3 + 5e3) / (20.0 * GEARING))
+
+
+@pytest.mark.parametrize(("omega", "counted"), [(0.5, 0.5), (-0.5, 0.0)])
+def test_a_motor_that_turns_against_its_gear_counts_as_standing(omega, counted):
+    rig = MonitorRig()
+    rig.inputs.front.motor_speed = rig.inputs.rear.motor_speed = omega
+    rig.check(0.0, 0.0)
+    assert rig.memory.motor_speed == counted
 
 
 @pytest.mark.parametrize(("gear", "speed"), [(Gear.DRIVE, -5.0), (Gear.REVERSE, 5.0)])
@@ -169,11 +239,28 @@ def test_a_driver_who_stops_a_car_that_rolls_against_its_gear_needs_no_power_of_
     assert rig.watched.allowed_upper - rig.watched.allowed_lower < 50.0
 
 
-def test_the_wide_frame_s_limit_counts_where_there_is_one():
+@pytest.mark.parametrize(("age", "limit"), [(0.005, 243e3), (0.1, 243e3), (0.101, 180e3)])
+def test_the_wide_frame_s_limit_counts_where_there_is_one(age, limit):
     rig = MonitorRig(accelerator=1.0, speed=30.0)
-    rig.inputs.battery_wide.discharge_limit, rig.inputs.battery_wide.link.age = 243e3, 0.005
+    rig.inputs.battery_wide.discharge_limit, rig.inputs.battery_wide.link.age = 243e3, age
     rig.check(0.0, 0.0, SETTLED)
-    assert rig.watched.allowed_upper == pytest.approx((1.05 * 243e3 + 5e3) / (30.0 * GEARING))
+    assert rig.watched.allowed_upper == pytest.approx((1.05 * limit + 5e3) / (30.0 * GEARING))
+
+
+@pytest.mark.parametrize(("limit", "valid"), [(0.0, True), (1e6, True), (1e6 + 0.5, False), (-0.5, False)])
+def test_a_limit_that_no_battery_has_is_none(limit, valid):
+    rig = MonitorRig(accelerator=0.5)
+    rig.inputs.battery.discharge_limit = limit
+    rig.check(0.0, 0.0, 0.2)
+    assert rig.memory.accelerator == (0.5 if valid else 0.0)
+
+
+@pytest.mark.parametrize(("pedal", "valid"), [(-0.1, True), (1.1, True), (-0.11, False), (1.11, False)])
+def test_a_pedal_position_may_lie_a_tenth_beyond_its_ends(pedal, valid):
+    rig = MonitorRig()
+    rig.inputs.pedals.brake = pedal
+    rig.check(0.0, 0.0)
+    assert rig.memory.brake == (pedal if valid else 0.0)
 
 
 def test_torque_may_fall_as_fast_as_the_path_lets_it():
@@ -186,10 +273,31 @@ def test_torque_may_fall_as_fast_as_the_path_lets_it():
     assert rig.watched.trips == 0
 
 
+@pytest.mark.parametrize(("pedal", "wide", "narrow", "edge"), [("accelerator", 1.0, 0.2, "upper"), ("brake", 0.1, 0.0, "lower")])
+def test_a_band_widens_at_once_and_narrows_after_its_delay_at_its_rate(pedal, wide, narrow, edge):
+    rig = MonitorRig(**{pedal: wide}, speed=5.0)
+    bands = [rig.memory.both, rig.memory.front.band, rig.memory.rear.band]
+
+    def allowed():
+        return np.array([abs(band[edge]) for band in bands])
+
+    rig.inputs.pedals[pedal] = narrow
+    rig.check(0.0, 0.0, 0.098)
+    assert list(allowed()) == [680.0, 340.0, 340.0]
+    rig.check(0.0, 0.0, 0.004)
+    before = allowed()
+    rig.check(0.0, 0.0, 0.010)
+    assert before - allowed() == pytest.approx([28.0, 14.0, 14.0])
+    rig.inputs.pedals[pedal] = wide
+    rig.check(0.0, 0.0)
+    assert list(allowed()) == [680.0, 340.0, 340.0]
+    assert [float(band[f"{edge}_time"]) for band in bands] == [0.0, 0.0, 0.0]
+
+
 # Each axle ------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("axle", ["front", "rear"])
+@axles
 def test_a_single_motor_has_a_limit_of_its_own(axle):
     def torques(value):
         return (value, 0.0) if axle == "front" else (0.0, value)
@@ -210,7 +318,7 @@ def test_one_axle_may_do_all_that_the_driver_wants():
     assert rig.monitor_faults == Fault(0)
 
 
-@pytest.mark.parametrize("axle", ["front", "rear"])
+@axles
 def test_an_axle_against_the_driver_is_a_fault_even_if_the_sum_is_right(axle):
     rig = MonitorRig(accelerator=0.8)
     against, along = -8.1, 100.0
@@ -219,12 +327,14 @@ def test_an_axle_against_the_driver_is_a_fault_even_if_the_sum_is_right(axle):
     assert rig.monitor_faults == Fault(0)
     rig.check(*torques, 0.001)
     assert rig.monitor_faults == Fault.MONITOR_OPPOSITE
+    assert rig.check(*torques, 0.05) == (0.0, 0.0)
+    assert (rig.monitor_faults, rig.watched.trips) == (Fault.MONITOR_OPPOSITE, 1)
     rig = MonitorRig(accelerator=0.8)
     rig.check(*[min(torque, 100.0) if torque > 0 else -7.9 for torque in torques], FOR_EVER)
     assert rig.monitor_faults == Fault(0)
 
 
-@pytest.mark.parametrize("axle", ["front", "rear"])
+@axles
 def test_an_axle_beyond_what_the_pedal_allows_is_a_fault_even_if_the_sum_is_right(axle):
     rig = MonitorRig(accelerator=0.2)
     allowed = 680.0 * (1.3 * 0.2 + 0.02)
@@ -237,22 +347,38 @@ def test_an_axle_beyond_what_the_pedal_allows_is_a_fault_even_if_the_sum_is_righ
 
 
 class SpinRig(MonitorRig):
-    """Full pedal at 10 m/s; the front axle begins to spin by ``over`` [m/s]."""
+    """Full pedal at 10 m/s; one axle begins to spin by ``over`` [m/s]."""
 
-    def __init__(self, over, gear=Gear.DRIVE):
+    def __init__(self, over, gear=Gear.DRIVE, axle="front"):
         self.sign = -1.0 if gear == Gear.REVERSE else 1.0
+        self.axle = axle
         super().__init__(accelerator=1.0, gear=gear, speed=self.sign * 10.0)
-        self.set_axle_speeds(self.sign * (10.0 + over), self.sign * 10.0)
+        self.spin(over)
         self.check(0.0, 0.0)
 
+    def spin(self, over):
+        speeds = self.sign * (10.0 + over), self.sign * 10.0
+        self.set_axle_speeds(*(speeds if self.axle == "front" else reversed(speeds)))
 
-@pytest.mark.parametrize("gear", [Gear.DRIVE, Gear.REVERSE])
-def test_slip_control_may_brake_a_spinning_axle_for_half_a_second(gear):
-    rig = SpinRig(over=1.6, gear=gear)  # threshold: 1 m/s and 5 % of 10 m/s
-    assert rig.watched.front.spinning == 1
-    assert rig.check(rig.sign * -179.9, rig.sign * 100.0, 0.49) != (0.0, 0.0)
+    def brake(self, torque, other, seconds=DT):
+        """Torques as seen in the direction of the gear, on the spinning axle and on the other one."""
+        torques = self.sign * torque, self.sign * other
+        return self.check(*(torques if self.axle == "front" else reversed(torques)), seconds)
+
+
+@axles
+@gears
+def test_slip_control_may_brake_a_spinning_axle_for_half_a_second(axle, gear):
+    rig = SpinRig(over=1.6, gear=gear, axle=axle)  # threshold: 1 m/s and 5 % of 10 m/s
+    assert [rig.watched[name].spinning for name in ("front", "rear")] == [axle == "front", axle == "rear"]
+    rig.brake(0.5, 100.0, 1.0)  # what does not brake uses up no time
+    rig.brake(0.0, 100.0, 1.0)
+    assert rig.brake(-179.9, 100.0, 0.5) != (0.0, 0.0)
     assert rig.monitor_faults == Fault(0)
-    rig.check(rig.sign * -179.9, rig.sign * 100.0, 0.3)
+    assert rig.watched[axle].spinning == 1
+    rig.brake(-179.9, 100.0)
+    assert rig.watched[axle].spinning == 0
+    rig.brake(-179.9, 100.0, 0.3)
     assert rig.monitor_faults & (Fault.MONITOR_OPPOSITE | Fault.MONITOR_EXCESS)
 
 
@@ -266,10 +392,12 @@ def test_the_time_begins_anew_once_the_axle_rolls():
     assert rig.watched.trips == 0
 
 
-def test_an_axle_that_does_not_spin_may_not_be_braked():
-    rig = SpinRig(over=1.4)
-    assert rig.watched.front.spinning == 0
-    rig.check(-8.1, 100.0, 0.010)
+@axles
+@gears
+def test_an_axle_that_does_not_spin_may_not_be_braked(axle, gear):
+    rig = SpinRig(over=1.4, gear=gear, axle=axle)
+    assert rig.watched[axle].spinning == 0
+    rig.brake(-8.1, 100.0, 0.010)
     assert rig.monitor_faults == Fault.MONITOR_OPPOSITE
 
 
@@ -301,6 +429,32 @@ def test_both_axles_may_be_braked_when_both_spin_faster_than_any_road_allows():
     assert rig.memory.speed == pytest.approx(10.0 + 12.0 * 0.1, abs=0.03)
     rig.check(-150.0, -150.0, 0.1)
     assert rig.monitor_faults == Fault(0)
+    assert rig.watched.allowed_lower == -2.0 * 170.0
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "motor", "speed"),
+    [
+        (9.0, 11.0, 3.0, 10.0), (-9.0, -11.0, -3.0, 10.0), (9.0, 11.0, nan, 10.0),
+        (9.0, 11.0, 12.0, 12.0), (9.0, 11.0, -12.0, 12.0), (nan, 11.0, 12.0, 12.0), (9.0, nan, 3.0, 3.0),
+        (0.0, 0.0, 0.0, 0.0), (nan, 0.0, nan, 50.0),
+    ],
+)  # fmt: skip
+@axles
+def test_the_car_is_as_fast_as_its_slower_axle_which_is_as_fast_as_its_wheels_or_its_motor(axle, left, right, motor, speed):
+    rig = MonitorRig(speed=50.0)
+    rig.inputs.wheels[f"{axle}_left"], rig.inputs.wheels[f"{axle}_right"] = left, right
+    rig.inputs[axle].motor_speed = motor * GEARING
+    rig.check(0.0, 0.0)
+    assert rig.memory.speed == pytest.approx(speed)
+
+
+def test_without_any_speed_the_last_one_counts():
+    rig = MonitorRig(speed=50.0)
+    for path in ("wheels.front_left", "wheels.rear_left", "front.motor_speed", "rear.motor_speed"):
+        rig.set(path, nan)
+    rig.check(0.0, 0.0, 0.1)
+    assert rig.memory.speed == 50.0
 
 
 def test_a_car_that_accelerates_as_fast_as_a_road_allows_does_not_spin():
@@ -361,13 +515,31 @@ def test_torque_of_the_wrong_sign_is_a_fault_and_less_torque_is_none():
     assert rig.monitor_faults == Fault.FRONT_TORQUE_DEVIATION
 
 
-def test_an_inverter_that_goes_on_although_its_torque_is_cut_is_out_of_control():
+@pytest.mark.parametrize(("axle", "fault"), [("front", Fault.FRONT_TORQUE_DEVIATION), ("rear", Fault.REAR_TORQUE_DEVIATION)])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_an_inverter_that_goes_on_although_its_torque_is_cut_is_out_of_control(axle, fault, sign):
     rig = MonitorRig(accelerator=0.3)
-    rig.inputs.rear.motor_torque = 200.0
+    rig.inputs[axle].motor_torque = sign * 10.0
+    rig.check(0.0, 0.0, FOR_EVER)
+    assert rig.monitor_faults == Fault(0)
+    rig.inputs[axle].motor_torque = sign * 10.5
     rig.check(0.0, 0.0, 0.499)
-    assert rig.monitor_faults == Fault.REAR_TORQUE_DEVIATION
+    assert rig.monitor_faults == fault
     rig.check(0.0, 0.0, 0.001)
-    assert rig.monitor_faults == Fault.REAR_TORQUE_DEVIATION | Fault.UNCONTROLLED_TORQUE
+    assert rig.monitor_faults == fault | Fault.UNCONTROLLED_TORQUE
+
+
+def test_an_inverter_that_follows_at_once_is_no_fault():
+    rig = MonitorRig(accelerator=1.0, speed=5.0)
+    rig.inputs.front.motor_torque = rig.inputs.rear.motor_torque = 300.0
+    rig.check(300.0, 300.0, 0.2)
+    assert rig.watched.trips == 0
+
+
+def test_a_command_that_is_not_a_number_asks_for_nothing():
+    rig = MonitorRig(accelerator=1.0)
+    rig.check(nan, inf, 0.005)
+    assert (rig.watched.front.expected, rig.watched.rear.expected) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("dt", [1e-3, 1e-4])
@@ -399,7 +571,7 @@ def test_a_silent_inverter_is_not_compared(value):
     rig.inputs.front.link.age = 0.051
     rig.check(0.0, 0.0, 1.0)
     assert rig.monitor_faults == Fault(0)
-    rig.inputs.front.link.age = 0.049
+    rig.inputs.front.link.age = 0.05
     rig.check(0.0, 0.0, 0.070)
     assert rig.monitor_faults == Fault.FRONT_TORQUE_DEVIATION
 
@@ -419,6 +591,8 @@ def test_an_invalid_input_is_held_for_a_while_and_then_allows_nothing(path, valu
     assert rig.watched.allowed_upper == before
     rig.check(50.0, 50.0, 0.5)
     assert rig.torques == (0.0, 0.0)
+    assert (rig.memory.accelerator, rig.memory.brake, rig.memory.discharge_limit) == (0.0, 0.0, 0.0)
+    assert (rig.watched.allowed_lower, rig.watched.allowed_upper) == pytest.approx((-272.0, 5e3 / (20.0 * GEARING)))
 
 
 @pytest.mark.parametrize("value", [nan, inf])
@@ -481,6 +655,136 @@ def test_every_value_of_the_monitor_has_a_bound():
     assert values == set(BOUNDS)
 
 
+class WidestRig(MonitorRig):
+    """Every value of the monitor is beyond its bound or not a number; the bounds are all that is left of it."""
+
+    def __init__(self, wild=inf, *, settled=1.5, **inputs):
+        self.wild, self.settled = wild, settled
+        super().__init__(**inputs)
+
+    def settle(self):
+        for key in BOUNDS:
+            setattr(self.calibration.torque_monitor, key, -self.wild if key in NARROWS else self.wild)
+        self.check(0.0, 0.0, self.settled)
+
+
+wilds = pytest.mark.parametrize("wild", [inf, nan])
+
+
+@wilds
+@pytest.mark.parametrize(
+    ("inputs", "lower", "upper"),
+    [
+        ({"accelerator": 0.59, "speed": 0.0}, -1200.0, 2000.0 * (2.5 * 0.59 + 0.05) + 60.0),
+        ({"accelerator": 0.61, "speed": 0.0}, 0.0, 2000.0 * (2.5 * 0.61 + 0.05) + 60.0),
+        ({"brake": 0.1, "speed": 149.0 / GEARING}, -2000.0, 100.0 + 60.0),
+        ({"brake": 0.1, "speed": 151.0 / GEARING}, -2000.0, 100.0),
+        ({"accelerator": 0.2, "speed": -1.0, "gear": Gear.REVERSE}, -1160.0, 1200.0),
+        ({"accelerator": 1.0, "speed": 500.0 / GEARING}, 0.0, (1.1 * 180e3 + 10e3) / 500.0),
+    ],
+)
+def test_the_widest_band_there_can_be(wild, inputs, lower, upper):
+    rig = WidestRig(wild, **{"accelerator": 0.0} | inputs)
+    upper_one, lower_one = min(upper, 1000.0), max(lower, -1000.0)
+    assert (rig.watched.allowed_lower, rig.watched.allowed_upper) == pytest.approx((lower, min(upper, 2060.0)))
+    assert (rig.watched.front.allowed_lower, rig.watched.front.allowed_upper) == pytest.approx((lower_one, upper_one))
+    assert (rig.watched.rear.allowed_lower, rig.watched.rear.allowed_upper) == pytest.approx((lower_one, upper_one))
+
+
+@wilds
+def test_the_widest_excess_the_longest_fault_time_and_the_shortest_healing(wild):
+    rig = WidestRig(wild, accelerator=1.0, speed=0.0)
+    rig.check(1019.9, 0.0, 0.1)
+    assert rig.monitor_faults == Fault(0)
+    rig.check(1020.1, 0.0, 0.019)
+    assert rig.monitor_faults == Fault(0)
+    rig.check(1020.1, 0.0)
+    assert rig.monitor_faults == Fault.MONITOR_EXCESS
+    rig.check(0.0, 0.0, 0.019)
+    assert rig.monitor_faults == Fault.MONITOR_EXCESS
+    rig.check(0.0, 0.0)
+    assert rig.monitor_faults == Fault(0)
+
+
+@wilds
+def test_the_widest_torque_of_the_wrong_sign(wild):
+    rig = WidestRig(wild, accelerator=1.0, speed=0.0)
+    rig.check(-15.9, 0.0, 0.1)
+    assert rig.monitor_faults == Fault(0)
+    rig.check(-16.1, 0.0, 0.020)
+    assert rig.monitor_faults == Fault.MONITOR_OPPOSITE
+
+
+@wilds
+def test_the_longest_hold_and_the_slowest_release(wild):
+    rig = WidestRig(wild, accelerator=1.0, speed=0.0)
+    rig.inputs.pedals.brake = nan
+    rig.check(0.0, 0.0, 0.200)
+    assert rig.memory.accelerator == 1.0
+    rig.check(0.0, 0.0)
+    assert rig.memory.accelerator == 0.0
+    rig.check(0.0, 0.0, 0.098)
+    assert rig.watched.allowed_upper == 2060.0
+    rig.check(0.0, 0.0, 0.004)
+    before, before_front = float(rig.watched.allowed_upper), float(rig.watched.front.allowed_upper)
+    assert before < 2060.0
+    rig.check(0.0, 0.0, 0.100)
+    assert before - rig.watched.allowed_upper == pytest.approx(2.0 * 500.0 * 0.100)
+    assert before_front - rig.watched.front.allowed_upper == pytest.approx(500.0 * 0.100)
+
+
+@wilds
+def test_the_least_slip_and_the_most_braking_against_it(wild):
+    rig = WidestRig(wild, accelerator=1.0, speed=10.0)
+    rig.set_axle_speeds(10.49, 10.0)
+    rig.check(-1.0, 0.0)
+    assert rig.watched.front.spinning == 0
+    rig.set_axle_speeds(10.51, 10.0)
+    rig.check(-1.0, 0.0, 1.0)
+    assert rig.watched.front.allowed_lower == -250.0
+    assert rig.watched.front.spinning == 1
+    rig.check(-1.0, 0.0)
+    assert rig.watched.front.spinning == 0
+
+
+@wilds
+def test_no_road_accelerates_a_car_by_more_than_15_m_s2(wild):
+    rig = WidestRig(wild, accelerator=1.0, speed=0.0)
+    rig.set_speed(30.0)
+    rig.check(0.0, 0.0, 0.1)
+    assert rig.memory.speed == pytest.approx(1.5)
+
+
+@wilds
+def test_the_slowest_inverter_and_the_widest_deviation(wild):
+    rig = WidestRig(wild, accelerator=1.0, speed=0.0)
+    rig.check(100.0, 0.0, 0.08)
+    assert rig.watched.front.expected == pytest.approx(100.0 * (1.0 - (1.0 + DT / 0.08) ** -80))
+    rig.check(0.0, 0.0, 2.0)
+    rig.inputs.front.motor_torque = 20.0
+    rig.check(0.0, 0.0, 0.2)
+    assert rig.monitor_faults == Fault(0)
+    rig.inputs.front.motor_torque = 20.5
+    rig.check(0.0, 0.0, 0.139)
+    assert rig.monitor_faults == Fault(0)
+    rig.check(0.0, 0.0)
+    assert rig.monitor_faults == Fault.FRONT_TORQUE_DEVIATION
+    rig.check(0.0, 0.0, 0.859)
+    assert rig.monitor_faults == Fault.FRONT_TORQUE_DEVIATION
+    rig.check(0.0, 0.0)
+    assert rig.monitor_faults == Fault.FRONT_TORQUE_DEVIATION | Fault.UNCONTROLLED_TORQUE
+
+
+@wilds
+@pytest.mark.parametrize(("age", "fault"), [(0.099, Fault.FRONT_TORQUE_DEVIATION), (0.101, Fault(0))])
+def test_the_oldest_report_that_counts(wild, age, fault):
+    rig = WidestRig(wild, accelerator=1.0, speed=0.0)
+    rig.inputs.front.motor_torque, rig.inputs.front.link.age = 100.0, age
+    rig.check(0.0, 0.0, 0.2)
+    assert rig.monitor_faults == fault
+
+
+@needs_compiler
 @pytest.mark.parametrize("key", BOUNDS)
 @pytest.mark.parametrize("wild", [nan, inf, "beyond"])
 def test_beyond_its_bound_a_value_counts_as_the_bound(key, wild):
@@ -493,7 +797,7 @@ def test_beyond_its_bound_a_value_counts_as_the_bound(key, wild):
     for rig, value in zip(rigs, (BOUNDS[key], wild), strict=True):
         setattr(rig.calibration.torque_monitor, key, value)
     rng = np.random.default_rng(3)
-    for _ in range(60 if COMPILED else 10):
+    for _ in range(60):
         accelerator, speed, torque = rng.choice([0.0, 0.3, 0.5, nan]), rng.uniform(0, 20), rng.uniform(-400, 400)
         gear, over, brake = rng.choice([Gear.DRIVE, Gear.REVERSE]), rng.uniform(0, 3), rng.choice([0.0, 0.0, 0.2])
         deviation, seconds = rng.uniform(-30, 30), rng.choice([0.01, 0.03, 0.2])
@@ -550,43 +854,59 @@ def test_whatever_comes_in_the_state_stays_finite_and_torque_beyond_the_motors_g
 
 
 class RequestRig(Rig):
-    """The monitor beside a recording."""
+    """The monitor beside a recording, in which one axle has a torque."""
 
-    def __init__(self, torque):
+    def __init__(self, torque, axle="front"):
         super().__init__(20.0)
-        self.request = first(Outputs.new())
-        self.request.front.motor_torque, self.request.front.link.age = torque, 0.005
+        self.request, self.axle = first(Outputs.new()), axle
+        self.request[axle].motor_torque = torque
+        self.request.front.link.age = self.request.rear.link.age = 0.005
+        self.watched = self.measurements.torque_monitor
 
     def check(self, commanded, seconds):
         monitor = self.state.torque_monitor
         for _ in range(round(seconds / DT)):
-            self.outputs.front.motor_torque = commanded
-            check_request(
-                DT, self.inputs, self.request, monitor, self.outputs, self.measurements.torque_monitor, self.calibration
-            )
+            self.outputs[self.axle].motor_torque = commanded
+            check_request(DT, self.inputs, self.request, monitor, self.outputs, self.watched, self.calibration)
         return Fault(int(monitor.faults))
 
 
-def test_a_recorded_request_is_the_bound_in_a_replay():
-    rig = RequestRig(100.0)
-    assert rig.check(109.9, 0.5) == Fault(0)
-    assert rig.check(110.1, 0.01) == Fault.MONITOR_EXCESS
+@axles
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_recorded_request_is_the_bound_in_a_replay(axle, sign):
+    rig = RequestRig(sign * 100.0, axle)
+    assert rig.check(sign * 109.9, 0.5) == Fault(0)
+    assert rig.check(sign * 110.1, 0.01) == Fault.MONITOR_EXCESS
+    assert rig.check(0.0, 0.02) == Fault(0)
+    assert rig.check(sign * -7.9, 0.5) == Fault(0)
+    assert rig.check(sign * -8.1, 0.01) == Fault.MONITOR_OPPOSITE
 
 
-def test_what_a_recorded_inverter_delivers_is_compared_with_what_it_was_asked_for():
-    rig = RequestRig(100.0)
-    rig.inputs.front.motor_torque = 110.0
+@pytest.mark.parametrize("request_torque", [0.5, -0.5])
+def test_a_small_request_allows_a_small_torque(request_torque):
+    rig = RequestRig(request_torque)
+    rig.check(0.0, DT)
+    assert (rig.watched.allowed_lower, rig.watched.allowed_upper) == (min(request_torque, 0.0), max(request_torque, 0.0))
+
+
+@axles
+def test_what_a_recorded_inverter_delivers_is_compared_with_what_it_was_asked_for(axle):
+    rig = RequestRig(100.0, axle)
+    fault = Fault.FRONT_TORQUE_DEVIATION if axle == "front" else Fault.REAR_TORQUE_DEVIATION
+    rig.inputs[axle].motor_torque = 110.0
     assert rig.check(20.0, 1.0) == Fault(0)  # our own command is not what it obeyed; the recording begins under load
-    rig.inputs.front.motor_torque = 110.5
+    rig.inputs[axle].motor_torque = 110.5
     assert rig.check(20.0, 0.069) == Fault(0)
-    assert rig.check(20.0, 0.001) == Fault.FRONT_TORQUE_DEVIATION
+    assert rig.check(20.0, 0.001) == fault
 
 
-def test_without_a_request_nothing_is_compared():
-    rig = RequestRig(0.0)
-    rig.request.front.link.age = 1e6
-    rig.inputs.front.motor_torque = 100.0
-    assert rig.check(0.0, 1.0) == Fault(0)
+@axles
+@pytest.mark.parametrize(("age", "compared"), [(1e6, False), (0.051, False), (0.05, True)])
+def test_without_a_request_nothing_is_compared(axle, age, compared):
+    rig = RequestRig(0.0, axle)
+    rig.request[axle].link.age = age
+    rig.inputs[axle].motor_torque = 100.0
+    assert (rig.check(0.0, 0.1) != Fault(0)) == compared
 
 
 # Torque by hand -------------------------------------------------------------------------------------------------------------
