@@ -78,6 +78,13 @@ def test_the_limit_of_the_battery_controller_binds_when_it_is_the_lowest():
     assert LimiterRig(charge_limit=40e3).find(40e3, "charge") == Constraint.BATTERY_LIMIT
 
 
+@pytest.mark.parametrize("direction", ["discharge", "charge"])
+def test_a_limit_of_the_battery_controller_that_is_as_low_as_another_one_is_the_one_that_is_named(direction):
+    rig = LimiterRig(discharge_limit=0.0, charge_limit=0.0)
+    rig.c.cell_voltage_min, rig.c.cell_voltage_max = 3.9, 3.6
+    assert rig.find(0.0, direction) == Constraint.BATTERY_LIMIT
+
+
 def test_the_voltage_floor_of_the_weakest_cell_binds_on_a_weak_pack():
     rig = LimiterRig()
     rig.c.cell_voltage_min = 3.4
@@ -128,6 +135,13 @@ def test_a_margin_of_voltage_and_of_uncertain_charge_is_left_free():
     rig.c.voltage_margin, rig.c.charge_deviations = 0.0, 3.0
     rig.estimate.covariance[0, 0] = 0.01**2
     assert rig.settle().discharge_voltage_limit < free
+
+
+def test_a_margin_of_voltage_is_left_free_in_charging_too():
+    rig = LimiterRig(state_of_charge=0.92)
+    free = rig.settle().charge_voltage_limit
+    rig.c.voltage_margin = 0.02
+    assert rig.settle().charge_voltage_limit < free
 
 
 def test_the_current_limit_reckons_with_the_voltage_under_that_current():
