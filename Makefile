@@ -48,15 +48,15 @@ mutation: $(LAWS:%=out/mutation/%/report.txt)
 .SECONDARY: $(LAWS:%=out/mutation/%/begun)
 out/mutation/%/begun: firmware_model/%.py tests/firmware_model/test_%.py tests/mutation.toml $(VENV)/installed-mutation
 	rm -rf $(@D) && mkdir -p $(@D)
-	cp -r firmware_model hil bench tests pyproject.toml firmware_model/$*.py $(@D)
+	cp -pr firmware_model hil bench tests pyproject.toml firmware_model/$*.py $(@D)
 	sed 's/LAW/$*/' tests/mutation.toml > $(@D)/mutation.toml
-	cd $(@D) && $(MUTATE) cosmic-ray baseline mutation.toml
+	cd $(@D) && $(MUTATE) python tests/mutate.py baseline mutation.toml
 	cd $(@D) && $(MUTATE) cosmic-ray init mutation.toml session.sqlite && $(MUTATE) cr-filter-operators session.sqlite mutation.toml
 	touch -r $(@D)/mutation.toml $@
 
 out/mutation/%/report.txt: out/mutation/%/begun
 	cp $(@D)/$*.py $(@D)/firmware_model
-	cd $(@D) && $(MUTATE) cosmic-ray exec mutation.toml session.sqlite
+	cd $(@D) && $(MUTATE) python tests/mutate.py exec mutation.toml session.sqlite
 	$(BIN)/cr-report --surviving-only --show-diff $(@D)/session.sqlite > $@
 	tail -n 3 $@
 

@@ -80,6 +80,16 @@ def test_both_motors_are_cut_by_the_same_factor():
     assert rig.results.share_of_limit == pytest.approx(1.0)
 
 
+def test_braking_at_walking_pace_that_draws_power_is_held_to_the_discharge_limit():
+    rig = BudgetRig((5.0, 5.0), discharge=3e3)
+    rig.fit(-300.0, -300.0)
+    assert 0.0 < rig.results.torque_factor < 1.0
+    assert rig.results.predicted_power == pytest.approx(3e3)
+    rig.fit(0.0, 0.0)
+    rig.limits.discharge_limit = rig.results.predicted_power  # what flows without torque is all that may
+    assert rig.fit(-300.0, -300.0) == (0.0, 0.0)
+
+
 def test_the_sum_of_the_parts_is_the_whole():
     rig = BudgetRig((500.0, 480.0))
     rig.fit(300.0, 200.0)
@@ -114,6 +124,7 @@ def test_a_motor_that_is_not_there_needs_no_margin(missing, there):
     ("discharge", "charge", "torque", "power", "share"),
     [
         (180e3, 60e3, 20.0, None, 180e3), (180e3, 60e3, -20.0, None, 60e3), (180e3, 60e3, 0.0, 0.5, 180e3),
+        (180e3, 60e3, 0.0, -0.5, 60e3),
         (0.0, 60e3, 0.0, 0.5, inf), (250.0, 60e3, 0.0, 0.5, inf), (251.0, 60e3, 0.0, 0.5, 251.0),
     ],
 )  # fmt: skip
@@ -184,6 +195,10 @@ class NaiveSpeedAhead:
 @examples(50)
 @given(st.lists(st.tuples(st.floats(-400, 400), st.floats(-15, 15)), min_size=1, max_size=30))
 @example([(300.0, 10.0), (100.0, 5.0), (0.5, -0.01), (-0.5, 0.01), (-300.0, -10.0), (-100.0, -5.0), (0.0, 0.0), (1.0, 0.0)])
+@example([(0.3, 0.0), (0.2, 0.0), (0.1, 0.0), (0.0, 0.0)])
+@example([(-0.3, 0.0), (-0.2, 0.0), (-0.1, 0.0), (0.0, 0.0)])
+@example([(0.3, 0.0), (-0.2, 0.0)])
+@example([(10.0, 5.0)])
 def test_the_speed_ahead_is_that_of_the_naive_twin(drive):
     rig = BudgetRig()
     twin = NaiveSpeedAhead(0.0, rig.c)
@@ -237,6 +252,13 @@ def test_at_standstill_the_losses_alone_set_the_torque_limits(omega, power_max):
     assert (upper if omega < 0.0 else -lower) == inf
 
 
+@pytest.mark.parametrize("room", [1e-6, 3e-6, 7e-6])
+def test_a_limit_just_above_the_losses_loses_no_digits(room):
+    idle = losses(0.0, 1000.0, 1.0)
+    _, upper = torque_limits(1000.0, idle + room, -30e3, 1.0, AXLE)
+    assert upper * 1000.0 == pytest.approx(idle + room - idle, rel=1e-6)
+
+
 @pytest.mark.parametrize(("beyond", "reached"), [(-0.5, True), (0.5, False)])
 def test_the_most_power_that_braking_gives_back_is_just_reached(beyond, reached):
     copper = AXLE.loss_torque + AXLE.loss_weakening * 20.0**2
@@ -250,6 +272,8 @@ def test_where_power_must_be_drawn_only_what_it_is_below_the_losses_is_left_for_
     idle = losses(0.0, 100.0, 1.0)
     lower, _ = torque_limits(100.0, 50e3, idle - room, 1.0, AXLE)
     assert idle - (lower * 100.0 + losses(lower, 100.0, 1.0)) == pytest.approx(max(room, 0.0))
+    standing, _ = torque_limits(0.0, 50e3, losses(0.0, 0.0, 1.0), 1.0, AXLE)
+    assert standing == 0.0
 
 
 class LearningRig(BudgetRig):
@@ -382,6 +406,14 @@ def test_power_under_way_that_is_too_much_is_held_back_by_its_gain(direction):
     assert rig.results.lead_share == lead
     if lead > 0.0:
         assert held_back == pytest.approx(direction * 50e3 - rig.c.lead_gain * (underway - direction * 50e3))
+
+
+@pytest.mark.parametrize(("direction", "limit"), [(1.0, 50e3), (-1.0, 60e3)])
+def test_a_watt_too_much_is_held_back_too(direction, limit):
+    rig = BudgetRig((500.0, 500.0), discharge=50e3)
+    rig.state.power_budget.power_underway = direction * (limit + 0.5)
+    rig.fit(direction * 300.0, direction * 300.0)
+    assert rig.results.predicted_power == pytest.approx(direction * (limit - rig.c.lead_gain * 0.5), abs=1e-3)
 
 
 def test_the_torque_path_goes_on_from_the_torque_that_the_limit_allows_for_ever():
