@@ -165,6 +165,7 @@ def test_in_reverse_the_signs_are_the_other_way_round_and_half_the_torque_is_all
 
 def test_lifting_off_allows_some_regeneration_and_the_brake_pedal_all_of_it():
     assert MonitorRig().watched.allowed_lower == pytest.approx(-272.0)
+    assert MonitorRig(brake=-0.05).watched.allowed_lower == pytest.approx(-272.0)
     rig = MonitorRig(brake=0.01)
     assert rig.watched.allowed_lower == -680.0
     rig.check(-340.0, -340.0, 0.1)
@@ -413,6 +414,14 @@ def test_the_torque_that_brakes_a_spinning_axle_is_bounded():
     assert (rig.watched.allowed_lower, rig.watched.front.allowed_lower, rig.watched.rear.allowed_lower) == (-170.0, -170.0, 0.0)
     rig.check(-180.1, 0.0, 0.010)
     assert rig.monitor_faults & Fault.MONITOR_EXCESS
+
+
+@axles
+def test_an_axle_spins_however_little_it_may_be_braked(axle):
+    rig = SpinRig(over=3.0, axle=axle)
+    rig.calibration.torque_monitor.slip_torque = 0.5
+    rig.check(0.0, 0.0)
+    assert rig.watched[axle].spinning == 1
 
 
 def test_spinning_backwards_is_no_reason_to_drive_on_against_the_driver():
@@ -686,8 +695,8 @@ wilds = pytest.mark.parametrize("wild", [inf, nan])
     [
         ({"accelerator": 0.59, "speed": 0.0}, -1200.0, 2000.0 * (2.5 * 0.59 + 0.05) + 60.0),
         ({"accelerator": 0.61, "speed": 0.0}, 0.0, 2000.0 * (2.5 * 0.61 + 0.05) + 60.0),
-        ({"brake": 0.1, "speed": 149.0 / GEARING}, -2000.0, 100.0 + 60.0),
-        ({"brake": 0.1, "speed": 151.0 / GEARING}, -2000.0, 100.0),
+        ({"brake": 0.1, "speed": 149.5 / GEARING}, -2000.0, 100.0 + 60.0),
+        ({"brake": 0.1, "speed": 150.5 / GEARING}, -2000.0, 100.0),
         ({"accelerator": 0.2, "speed": -1.0, "gear": Gear.REVERSE}, -1160.0, 1200.0),
         ({"accelerator": 1.0, "speed": 500.0 / GEARING}, 0.0, (1.1 * 180e3 + 10e3) / 500.0),
     ],
