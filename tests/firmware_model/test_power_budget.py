@@ -88,6 +88,10 @@ def test_braking_at_walking_pace_that_draws_power_is_held_to_the_discharge_limit
     rig.fit(0.0, 0.0)
     rig.limits.discharge_limit = rig.results.predicted_power  # what flows without torque is all that may
     assert rig.fit(-300.0, -300.0) == (0.0, 0.0)
+    rig.limits.discharge_limit += 1e-9  # and now what the motors give back covers their losses
+    rig.fit(-300.0, -300.0)
+    assert rig.results.torque_factor > 0.1
+    assert rig.results.predicted_power == pytest.approx(rig.limits.discharge_limit, abs=1e-6)
 
 
 def test_the_sum_of_the_parts_is_the_whole():
