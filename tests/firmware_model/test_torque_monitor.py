@@ -972,6 +972,49 @@ def test_more_than_the_operators_torque_or_against_it_is_cut(asked, commanded, f
     assert rig.monitor_faults & fault
 
 
+def allowed_by_hand(rig):
+    rig.check_hand(0.0, 0.0, SETTLED)
+    both, front, rear = rig.watched, rig.watched.front, rig.watched.rear
+    return [(float(band.allowed_lower), float(band.allowed_upper)) for band in (both, front, rear)]
+
+
+@pytest.mark.parametrize(
+    ("front", "rear", "lower", "upper"),
+    [
+        (10.0, 5.0, 0.0, 15.0), (-10.0, -5.0, -15.0, 0.0), (0.5, -2.0, -2.0, 0.5), (-2.0, 0.5, -2.0, 0.5), (0.0, 0.0, 0.0, 0.0),
+        (50.0, 0.0, 0.0, 20.0), (0.0, -50.0, -20.0, 0.0), (nan, inf, 0.0, 0.0),
+    ],
+)  # fmt: skip
+def test_the_band_of_an_operator_is_what_both_motors_are_asked_for(front, rear, lower, upper):
+    assert allowed_by_hand(HandMonitorRig(front, rear)) == [(lower, upper)] * 3
+
+
+@pytest.mark.parametrize("torque", [5000.0, -5000.0])
+def test_no_clamp_allows_more_by_hand_than_a_motor_has(torque):
+    rig = HandMonitorRig(torque)
+    rig.calibration.hand_torque.torque_max = nan
+    rig.calibration.torque_monitor.motor_torque_max = inf
+    assert allowed_by_hand(rig) == [(min(torque, 0.0) / 5.0, max(torque, 0.0) / 5.0)] * 3
+
+
+@pytest.mark.parametrize(("timeout", "longest"), [(0.5, 0.5), (nan, 1.0)])
+def test_an_operator_counts_until_the_panel_has_been_silent_for_its_time(timeout, longest):
+    rig = HandMonitorRig(15.0, 3.0)
+    rig.calibration.input_qualification.panel_timeout = timeout
+    rig.inputs.panel.link.age = longest
+    assert allowed_by_hand(rig) == [(0.0, 18.0)] * 3
+    rig.inputs.panel.link.age = longest + 0.001
+    assert allowed_by_hand(rig) == [(0.0, 0.0)] * 3
+
+
+@axles
+def test_what_is_delivered_by_hand_is_compared_with_the_command(axle):
+    rig = HandMonitorRig()
+    rig.inputs[axle].motor_torque = 10.5
+    rig.check_hand(0.0, 0.0, 0.070)
+    assert rig.monitor_faults == (Fault.FRONT_TORQUE_DEVIATION if axle == "front" else Fault.REAR_TORQUE_DEVIATION)
+
+
 def test_an_operator_who_is_gone_wants_nothing():
     rig = HandMonitorRig(front=15.0)
     rig.inputs.panel.link.age = 0.6
