@@ -3,7 +3,7 @@
 #   make test    environment, install with the test extras, all tests, and the line coverage of the kernels
 # One needs a virtual CAN bus, or Debian's user-mode-linux, busybox-static, iproute2 and can-utils:
 #   make test-vcan  the tests of the buses over SocketCAN
-# One takes hours:
+# One takes most of an hour:
 #   make mutation   what the tests of the protecting laws miss (docs/mutation.md); one law: make mutation LAWS=torque_path
 PYTHON ?= python3
 VENV   ?= .venv
