@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.commands.console import output
 from hil.errors import UsageError
+from hil.serial_ports import HUB_PROCESS
 from hil.virtual_can import BusPlan, Hub, HubClient
 
 REFRESH = 1.0  # [s] the load of a bus is that of a second
@@ -21,8 +22,10 @@ LINK = re.compile(r"([^=]+)=(.+)")
 def run(buses: list[str], ports: int, bitrate: int, links: list[str], folder: Path | None, seed: int, json: bool) -> None:
     """Run a hub until SIGINT, SIGTERM or SIGHUP."""
     plans = bus_plans(buses, ports, bitrate, links)
-    with Hub(plans, folder=folder, seed=seed) as hub, _stopped_by_signals(hub), _shown(hub, json):
-        hub.serve()
+    with Hub(plans, folder=folder, seed=seed) as hub:
+        Path("/proc/self/comm").write_text(HUB_PROCESS)  # by it others know that no wire is behind these ports
+        with _stopped_by_signals(hub), _shown(hub, json):
+            hub.serve()
 
 
 def tell(command: str, folder: Path | None) -> None:

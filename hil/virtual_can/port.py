@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hil.errors import UsageError
+from hil.serial_ports import own_hub_ports
 from hil.virtual_can.can_bus import CanBus, Controller, Frame, Mode, Status
 from hil.virtual_can.claim import Claim
 from hil.virtual_can.injection import Injection
@@ -63,6 +64,7 @@ class Port:
                 os.close(terminal)
             os.set_blocking(self.fd, False)
             self.path.symlink_to(self._terminal)
+            own_hub_ports.add(self._terminal)
         except (OSError, termios.error) as error:
             self._close_terminal()
             raise UsageError(f"port {self.name}: no pseudo-terminal at {self.path}: {error.args[-1]}") from error
@@ -159,6 +161,7 @@ class Port:
 
     def _close_terminal(self) -> None:
         if self.fd >= 0:
+            own_hub_ports.discard(self._terminal)
             os.close(self.fd)
             self.fd = -1
 

@@ -14,6 +14,8 @@ from pathlib import Path
 import can
 import pytest
 
+from hil.bus import parse_bus_address
+
 COMMAND = [sys.executable, "-m", "bench.cli", "hub"]
 
 
@@ -48,6 +50,7 @@ def test_scripts_get_one_object_plug_in_and_command_the_hub(tmp_path: Path) -> N
         assert [bus["name"] for bus in description["buses"]] == ["front", "chassis"]
         addresses = [port["address"] for bus in description["buses"] for port in bus["ports"]]
         assert addresses == [f"slcan:{place}@500000", f"slcan:{tmp_path}/e4hil/chassis0@250000"]
+        assert all(parse_bus_address(address).is_virtual for address in addresses)
         with can.Bus(interface="slcan", channel=str(place), bitrate=500_000, sleep_after_open=0) as bus:
             assert bus.get_version(5.0) == (10, 13)
             asked = e4hil_hub("--tell", "statistics", "--folder", str(tmp_path / "e4hil"))

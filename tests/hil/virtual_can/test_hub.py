@@ -21,7 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from port_rig import PATIENCE, Terminal, eventually, port
 
+from hil.bus import parse_bus_address
 from hil.errors import UsageError
+from hil.serial_ports import own_hub_ports
 from hil.virtual_can import BusPlan, Hub, HubClient, serving
 
 BITRATE = 500_000
@@ -86,6 +88,16 @@ def test_python_can_meets_python_can_with_every_kind_of_frame(python_can, client
         assert received.equals(message, timestamp_delta=None, check_channel=False, check_direction=False)
     assert two.get_version(1.0) == (10, 13)
     assert two.get_serial_number(1.0) == "0001"
+
+
+def test_its_ports_count_as_virtual_while_they_are_plugged_in(hub: Hub, client: HubClient) -> None:
+    address, terminal = parse_bus_address(hub.address("front0")), os.path.realpath(hub.ports["front0"].path)
+    assert address.is_virtual
+    client.unplug("front0")
+    assert not address.is_virtual
+    assert terminal not in own_hub_ports
+    client.plug("front0")
+    assert address.is_virtual
 
 
 def test_buses_do_not_hear_each_other(python_can, client: HubClient) -> None:
