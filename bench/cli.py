@@ -39,7 +39,7 @@ FrontOption = Annotated[
 RearOption = Annotated[str | None, typer.Option("--rear", help="Bus of the rear inverter.", metavar="BUS")]
 ChassisOption = Annotated[str | None, typer.Option("--chassis", help="Bus of sensors, pedals, brakes, panel.", metavar="BUS")]
 RateOption = Annotated[
-    float, typer.Option("--rate", help="Rate of the loop in Hz, 1000 to 10000.", min=1.0, max=10e3, metavar="HZ")
+    float, typer.Option("--rate", help="Rate of the loop in Hz, 1000 to 10000.", min=1e3, max=10e3, metavar="HZ")
 ]
 SpinOption = Annotated[
     float,

@@ -107,12 +107,17 @@ def controller_station(
     return nodes
 
 
+def roles_of_car(network: Network) -> list[str]:
+    """All roles of the network but the controller's, by name."""
+    return sorted({role for bus in network.buses for role in bus.roles} - {CONTROLLER_ROLE})
+
+
 def car_of_roles(car: Node, network: Network, roles: Iterable[str]) -> Node:
     """The ``car``, of which only these ``roles`` speak: the others are real, or somebody else's. Raises UsageError."""
-    known = {role for bus in network.buses for role in bus.roles} - {CONTROLLER_ROLE}
+    known = roles_of_car(network)
     for role in roles:
         if role not in known:
-            raise UsageError(f'role "{role}"{closest(role, known)}; there are {", ".join(sorted(known))}')
+            raise UsageError(f'role "{role}"{closest(role, known)}; there are {", ".join(known)}')
     part = Node(replace(car.spec, roles=frozenset(roles)), network, car.tables)
     part.parameters[:], part.state[:] = car.parameters, car.state
     return part

@@ -5,9 +5,7 @@ import os
 import select
 import signal
 import sys
-import termios
 import time
-import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +20,7 @@ from bench.live_view import CompileProgress
 from bench.operator import KEYS, PANEL, Operator, TorqueProfile
 from bench.rows import Row, as_json, bounded, failed, print_table
 from bench.scenarios import load_scenario
-from bench.station import Wiring, car_of_roles, controller_station, rest_bus_roles, roles_not_heard, wire
+from bench.station import Wiring, car_of_roles, controller_station, rest_bus_roles, roles_not_heard, roles_of_car, wire
 from bench.vehicles import load_vehicle
 from firmware_model.measurements import Fault, SupervisorState
 from hil.errors import UsageError
@@ -99,14 +97,14 @@ class Session:
 
 @contextmanager
 def ended_by_signal(session: Session) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the session in order; a second one ends it at once."""
+    """Ctrl-C, SIGTERM and a closed terminal end the session in order; a second one ends it at once."""
 
     def end(number: int, frame: FrameType | None) -> None:
         if session.ending:
             raise KeyboardInterrupt
         session.ending = True
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
@@ -126,12 +124,17 @@ class Keyboard:
 
     def __enter__(self) -> "Keyboard":
         if self._file is not None:
+            import termios
+            import tty
+
             self._before = termios.tcgetattr(self._file)
             tty.setcbreak(self._file)
         return self
 
     def __exit__(self, *error: object) -> None:
         if self._file is not None:
+            import termios
+
             termios.tcsetattr(self._file, termios.TCSADRAIN, self._before)
 
     def pressed(self) -> list[str]:
@@ -197,6 +200,8 @@ def run_bench(connection: Connection, scenario: str, vehicle: str, roles: list[s
     network = load_network(connection.network or car.network)
     wiring = wire(network, connection.buses)
     drive = Drive(network, car, load_scenario(scenario), duration=connection.duration)
+    if not roles and not wiring.is_virtual:  # whoever arms a real part sits at a panel of his own
+        roles = [role for role in roles_of_car(network) if role != "panel"]
     if roles:
         drive.car = car_of_roles(drive.car, network, roles)
     session = Session(connection, wiring)
@@ -256,6 +261,10 @@ class EcuWatch:
             going &= operator.press(key)
             if key in ("a", "d", " "):
                 self.session.tell(f"operator: {'armed' if operator.armed else 'disarmed'}")
+            if key in ("up", "down", "0"):
+                self.torque = None  # whoever takes the torque into the own hand keeps it
+            if key == "a" and self.state > SupervisorState.READY:
+                self.restarting = True  # what the emergency stop latched is over once the car has been off
         if self.torque and self.ready_at is not None and operator.armed:
             operator.ask(*self.torque.at(now - self.ready_at))
         return going

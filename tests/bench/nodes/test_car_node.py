@@ -10,7 +10,7 @@ from bench.nodes import road
 from bench.nodes import stimulus as columns
 from bench.nodes.car import CarMeasurements, CarParameters, CarState, Phase
 from bench.plant.car import place
-from bench.plant.driver import acquaint
+from bench.plant.driver import acquaint, path_table
 from bench.scenarios import patch, road_table
 from bench.vehicles import load_vehicle
 from firmware_model.signals import DriveMode, Gear, HighVoltage, Inputs, Outputs
@@ -43,7 +43,7 @@ class Car:
         self.parameters.front_inverter.check_time = self.parameters.rear_inverter.check_time = 0.0
         acquaint(self.parameters.plant, self.parameters.driver)
         place(speed, 0.9, 25.0, self.state.plant, self.parameters.plant)
-        self.table, self.path, self.patches = table, np.array(path or [(0.0, 0.0)]), road_table(patches)
+        self.table, self.path, self.patches = table, path_table(np.array(path or [(0.0, 0.0)])), road_table(patches)
 
     @property
     def state(self):
