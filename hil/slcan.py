@@ -118,13 +118,15 @@ class SlcanBus(can.BusABC):
         except (OSError, ValueError) as error:
             raise can.CanOperationError(f"cannot write: {error}") from error
 
-    def _read(self) -> bool:
+    def _read(self, timeout: float = READ_TIMEOUT) -> bool:
         """Wait for bytes, and sort the lines that are complete; False if there came none."""
         try:
+            if not select.select([self._descriptor], [], [], timeout)[0]:
+                return False
             data = self._port.read(1)
             if data:
                 data += self._port.read(self._port.in_waiting)
-        except (OSError, TypeError) as error:  # TypeError: pyserial, of a port that was closed meanwhile
+        except (OSError, TypeError, ValueError) as error:  # TypeError: pyserial, of a port that was closed meanwhile
             raise can.CanOperationError(f"cannot read: {error}") from error
         bells = data.count(b"\a")
         if bells:
@@ -155,7 +157,7 @@ class SlcanBus(can.BusABC):
 
     def _recv_internal(self, timeout: float | None) -> tuple[can.Message | None, bool]:
         if not self._waiting:
-            self._read()
+            self._read(READ_TIMEOUT if timeout is None else min(timeout, READ_TIMEOUT))
         if not self._waiting:
             return None, False
         first = self._waiting.popleft()

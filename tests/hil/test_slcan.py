@@ -107,6 +107,13 @@ def test_a_thousand_frames_come_in_order(dongle, bus):
         assert [bus.recv(5.0).arbitration_id for _ in range(50)] == list(range(start, start + 50))
 
 
+def test_who_asks_without_time_does_not_wait_for_the_next_frame(bus):
+    bus._port.timeout = 60.0
+    start = time.monotonic()
+    assert bus.recv(0.0) is None
+    assert time.monotonic() - start < 50.0
+
+
 def test_a_refused_frame_is_told_at_the_next_one(dongle, bus):
     frame = can.Message(arbitration_id=7, is_extended_id=False)
     dongle.accepts = False
