@@ -22,10 +22,10 @@ LINK = re.compile(r"([^=]+)=(.+)")
 def run(buses: list[str], ports: int, bitrate: int, links: list[str], folder: Path | None, seed: int, json: bool) -> None:
     """Run a hub until SIGINT, SIGTERM or SIGHUP."""
     plans = bus_plans(buses, ports, bitrate, links)
-    with Hub(plans, folder=folder, seed=seed) as hub:
-        Path("/proc/self/comm").write_text(HUB_PROCESS)  # by it others know that no wire is behind these ports
-        with _stopped_by_signals(hub), _shown(hub, json):
-            hub.serve()
+    with suppress(OSError):  # systems without it have no hub either, which says so better
+        Path("/proc/self/comm").write_text(HUB_PROCESS)  # by it other programs know its ports for virtual ones
+    with Hub(plans, folder=folder, seed=seed) as hub, _stopped_by_signals(hub), _shown(hub, json):
+        hub.serve()
 
 
 def tell(command: str, folder: Path | None) -> None:

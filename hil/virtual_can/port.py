@@ -64,16 +64,17 @@ class Port:
                 os.close(terminal)
             os.set_blocking(self.fd, False)
             self.path.symlink_to(self._terminal)
-            own_hub_ports.add(self._terminal)
         except (OSError, termios.error) as error:
             self._close_terminal()
             raise UsageError(f"port {self.name}: no pseudo-terminal at {self.path}: {error.args[-1]}") from error
+        own_hub_ports.add(self._terminal)
         self._adapter.power_up(now)
         self.bus.controllers.append(self.controller)
 
     def unplug(self, now: int) -> None:
         """Take it away: the program that has it open meets EIO, the path is gone, the controller forgets all."""
         self.path.unlink(missing_ok=True)
+        own_hub_ports.discard(self._terminal)  # its number may be another program's next
         self._close_terminal()
         self.bus.close(self.controller, now)
         self.bus.controllers.remove(self.controller)
@@ -156,12 +157,13 @@ class Port:
         self._adapter.forget_line()
         with suppress(OSError, termios.error):  # Linux, too, can take the terminal over, for its slcan driver
             terminal = os.open(self._terminal, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-            termios.tcflush(terminal, termios.TCIFLUSH)
-            os.close(terminal)
+            try:
+                termios.tcflush(terminal, termios.TCIFLUSH)
+            finally:
+                os.close(terminal)
 
     def _close_terminal(self) -> None:
         if self.fd >= 0:
-            own_hub_ports.discard(self._terminal)
             os.close(self.fd)
             self.fd = -1
 

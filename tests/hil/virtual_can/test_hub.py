@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from port_rig import PATIENCE, Terminal, eventually, port
 
-from hil.bus import parse_bus_address
+from hil.bus import BusAddress, parse_bus_address
 from hil.errors import UsageError
 from hil.serial_ports import own_hub_ports
 from hil.virtual_can import BusPlan, Hub, HubClient, serving
@@ -106,6 +106,18 @@ def test_buses_do_not_hear_each_other(python_can, client: HubClient) -> None:
     eventually(lambda: port(client, "front0")["transmit_errors"] == 128)
     assert port(client, "rear0")["received"] == 0
     assert rear.recv(0.0) is None
+
+
+def test_a_port_is_virtual_as_long_as_it_is_plugged_in(hub: Hub, client: HubClient) -> None:
+    address = parse_bus_address(hub.address("front0"))
+    terminal = BusAddress("slcan", str(hub.ports["front0"].path.resolve()))
+    assert address.is_virtual
+    assert terminal.is_virtual
+    client.tell("unplug front0")
+    assert not address.is_virtual
+    assert not terminal.is_virtual
+    client.tell("plug front0")
+    assert address.is_virtual
 
 
 def test_pyserial_opens_a_port_as_any_serial_adapter(hub: Hub) -> None:
@@ -258,7 +270,7 @@ def test_unplugging_fifty_times_leaks_nothing_and_each_time_it_comes_back(hub: H
     terminals[0].fd = Terminal(path).fd
 
 
-def test_a_terminal_that_another_driver_has_taken_over_is_let_go(monkeypatch, terminals, client: HubClient) -> None:
+def test_a_terminal_that_another_driver_has_taken_over_is_let_go(monkeypatch, terminals, hub: Hub, client: HubClient) -> None:
     def refuse(*_: object) -> None:
         raise termios.error(22, "Invalid argument")  # as Linux answers while its slcan driver has the terminal
 
@@ -266,6 +278,7 @@ def test_a_terminal_that_another_driver_has_taken_over_is_let_go(monkeypatch, te
     Terminal(f"/proc/self/fd/{terminals[0].fd}").open_channel().close()
     terminals[0].close()
     eventually(lambda: not port(client, "front0")["attended"])
+    assert hub.ports["front0"].path.resolve() not in {link.resolve() for link in Path("/proc/self/fd").iterdir()}
     terminals[0].fd = os.dup(terminals[1].fd)  # for the fixture to close
 
 
