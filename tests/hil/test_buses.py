@@ -1,13 +1,15 @@
 """One behavioural suite for every bus: what a node does on it is the same, whatever carries the frames.
 
-Runs over python-can's ``virtual``, over ``udp_multicast`` where multicast works, and over SocketCAN where there is a vcan:
-``make test-vcan`` brings one. A further interface is one more entry of ``INTERFACES``.
+Runs over python-can's ``virtual``, over slcan through a hub, over ``udp_multicast`` where multicast works, and over SocketCAN
+where there is a vcan: ``make test-vcan`` brings one. A further interface is one more entry of ``INTERFACES``.
 """
 
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +25,30 @@ from hil.frames import FrameFlags, bytes_from_payload
 from hil.network.database import load_network
 from hil.session import BusSession
 from hil.socketcan import SocketSession
+from hil.virtual_can import BusPlan, Hub, serving
 
 pytestmark = pytest.mark.skipif(not clock.AVAILABLE, reason="the real-time loop needs Linux")
 
 VCAN = os.environ.get("E4HIL_VCAN", "vcan0")
 
 
-def virtual() -> str:
-    return "virtual:test_buses"
+Place = tuple[str, str]  # the address of the node's bus, and the one by which somebody else is on it
 
 
-def udp_multicast() -> str:
+@contextmanager
+def virtual() -> Iterator[Place]:
+    yield "virtual:test_buses", "virtual:test_buses"
+
+
+@contextmanager
+def slcan() -> Iterator[Place]:
+    """Two adapters of a hub in this process; a serial port serves one program."""
+    with tempfile.TemporaryDirectory() as folder, serving(Hub([BusPlan("front")], folder=Path(folder))) as hub:
+        yield hub.address("front0"), hub.address("front1")
+
+
+@contextmanager
+def udp_multicast() -> Iterator[Place]:
     """A multicast group, if this machine passes frames through it."""
     address = "udp_multicast:239.74.163.77"
     try:
@@ -44,16 +59,17 @@ def udp_multicast() -> str:
         pytest.skip(f"no multicast here: {error}")
     if heard is None:
         pytest.skip("no multicast here: a frame does not come back")
-    return address
+    yield address, address
 
 
-def socketcan() -> str:
+@contextmanager
+def socketcan() -> Iterator[Place]:
     if not Path("/sys/class/net", VCAN).exists():
         pytest.skip(f"there is no {VCAN} here: make test-vcan brings one")
-    return f"socketcan:{VCAN}"
+    yield f"socketcan:{VCAN}", f"socketcan:{VCAN}"
 
 
-INTERFACES = {"virtual": virtual, "udp_multicast": udp_multicast, "socketcan": socketcan}
+INTERFACES = {"virtual": virtual, "slcan": slcan, "udp_multicast": udp_multicast, "socketcan": socketcan}
 
 
 def options_of(address: str) -> dict[str, Any]:
@@ -62,14 +78,20 @@ def options_of(address: str) -> dict[str, Any]:
 
 
 @pytest.fixture(params=INTERFACES)
-def address(request: pytest.FixtureRequest) -> str:
-    return INTERFACES[request.param]()
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    with INTERFACES[request.param]() as addresses:
+        yield addresses
 
 
 @pytest.fixture
-def peer(address: str) -> Iterator[Any]:
+def address(place: Place) -> str:
+    return place[0]
+
+
+@pytest.fixture
+def peer(place: Place) -> Iterator[Any]:
     """Somebody else on the bus."""
-    bus = open_bus(parse_bus_address(address))
+    bus = open_bus(parse_bus_address(place[1]))
     yield bus
     bus.shutdown()
 
@@ -118,18 +140,20 @@ def test_the_node_sends_its_frames_in_order_and_others_hear_all_of_them(network:
     assert all(message.dlc == 8 for message in heard)
 
 
-def test_two_nodes_close_their_loop_over_the_bus(network: Any, address: str) -> None:
-    bench = bench_on(network, address, CONTROLLER, CAR)
+def test_two_nodes_close_their_loop_over_the_bus(network: Any, place: Place) -> None:
+    bench, others = (bench_on(network, address, node) for address, node in zip(place, (CONTROLLER, CAR), strict=True))
     before = threading.active_count()
-    controller, car = (station.nodes[0] for station in bench.stations)
-    frames = run_until(bench, lambda seen: np.count_nonzero(seen.identifier == STATUS) >= 30)
+    controller, car = (one.stations[0].nodes[0] for one in (bench, others))
+    run = others.chunks(LONG_ENOUGH, 0.02)
+    frames = run_until(bench, lambda seen: np.count_nonzero(seen.identifier == STATUS) >= 30, lambda: next(run))
+    run.close()
     assert controller.inputs["front"]["motor_speed"][0] == pytest.approx(100.0, abs=0.06)
     assert controller.inputs["front"]["motor_torque"][0] > 0.0
     assert set(frames.identifier) == {TORQUE, STATUS}
     for node in (controller, car):
         port = node.port[0]
         assert (port.crc_errors[0], port.counter_errors[0], port.lost[0], port.length_errors[0]) == (0, 0, 0, 0)
-    assert bench.errors == []
+    assert bench.errors == others.errors == []
     assert threading.active_count() == before
 
 
