@@ -33,9 +33,11 @@ coverage: $(VENV)/installed-test
 		|| (cat out/plain-python-tests.txt; false)
 	$(BIN)/python -m coverage report
 
-# The suite of the buses once more, over SocketCAN on a virtual bus: of this kernel, else of one that runs as a process.
+# The suite of the buses once more, over SocketCAN on a virtual bus: of this kernel, else of one that runs as a process. And a port
+# of the hub as a CAN link, by Linux's own slcan driver.
 test-vcan: $(VENV)/installed-test
-	tests/vcan/run $(BIN)/python -m pytest -q --color=no -p no:cacheprovider -k "socketcan or can_utils" tests/hil/test_buses.py tests/hil/test_can_utils.py
+	tests/vcan/run $(BIN)/python -m pytest -q --color=no -p no:cacheprovider -k "socketcan or can_utils or slcand" \
+		tests/hil/test_buses.py tests/hil/test_can_utils.py tests/hil/virtual_can/test_slcand.py
 
 PLAIN_PYTHON_TESTS = tests/firmware_model tests/bench/plant tests/bench/nodes
 
