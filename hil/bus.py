@@ -102,6 +102,14 @@ def check_roles(buses: Mapping[str, BusAddress], identifiers: Mapping[str, Itera
             raise UsageError(f"{both}, and both would have the same frames there{frames}; give each a bus of its own")
 
 
+def check_bus(address: BusAddress, *, listen_only: bool = False) -> None:
+    """Look at what shows without opening a bus: interface, options, and whether there is such a device. Raises UsageError."""
+    try:
+        _checked(address, listen_only)
+    except UsageError as error:
+        raise UsageError(f'bus "{address}": {error}') from error
+
+
 def open_bus(address: BusAddress, *, listen_only: bool = False) -> Any:
     """A python-can bus. Raises UsageError, in one line, with what was tried, what there is and what to do.
 
@@ -113,12 +121,7 @@ def open_bus(address: BusAddress, *, listen_only: bool = False) -> Any:
     logging.getLogger("can").addHandler(SILENT)
     interface = INTERFACES.get(address.interface)
     try:
-        if address.interface not in can.VALID_INTERFACES:
-            known = ", ".join(sorted(can.VALID_INTERFACES))
-            name = address.interface
-            raise UsageError(f'unknown interface "{name}"{closest(name, can.VALID_INTERFACES)}; python-can has: {known}')
-        parameters = _parameters(address, listen_only=listen_only)
-        _check_reachable(address, parameters)
+        parameters = _checked(address, listen_only)
         if address.interface == "slcan":
             from hil.slcan import SlcanBus
 
@@ -138,6 +141,19 @@ def open_bus(address: BusAddress, *, listen_only: bool = False) -> Any:
             raise UsageError(f'bus "{address}": {who_locked(address.channel)}') from error
         reason = (interface.missing() if interface else "") or f"{_one_line(error)}; {_advice(error, interface)}"
         raise UsageError(f'bus "{address}": cannot be opened: {reason}') from error
+
+
+def _checked(address: BusAddress, listen_only: bool) -> dict[str, Any]:
+    """The driver's arguments for a bus that may be there. Raises UsageError, without the name of the bus."""
+    import can
+
+    if address.interface not in can.VALID_INTERFACES:
+        known = ", ".join(sorted(can.VALID_INTERFACES))
+        name = address.interface
+        raise UsageError(f'unknown interface "{name}"{closest(name, can.VALID_INTERFACES)}; python-can has: {known}')
+    parameters = _parameters(address, listen_only=listen_only)
+    _check_reachable(address, parameters)
+    return parameters
 
 
 def _hear_own_group_only(bus: Any) -> None:

@@ -23,6 +23,7 @@ from bench.scenarios import load_scenario
 from bench.station import Wiring, car_of_roles, controller_station, rest_bus_roles, roles_not_heard, roles_of_car, wire
 from bench.vehicles import load_vehicle
 from firmware_model.measurements import Fault, SupervisorState
+from hil.bus import check_bus
 from hil.errors import UsageError
 from hil.network.database import load_network
 from hil.node import Node
@@ -79,8 +80,10 @@ class Session:
         progress().print(text, markup=False, soft_wrap=True)
 
     def bench(self, nodes: list[Node]) -> RealtimeBench:
-        """The nodes as one station on the buses."""
+        """The nodes as one station on the buses. Raises UsageError, before anything is compiled, for a bus that is not there."""
         chosen, names = self.connection, [bus.name for bus in self.wiring.network.buses]
+        for address in filter(None, self.wiring.in_order):
+            check_bus(address, listen_only=chosen.listen_only)
         if chosen.record:
             from hil.recorder import Recorder, parse_size
 

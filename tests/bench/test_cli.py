@@ -32,8 +32,12 @@ def short(tmp_path: Path) -> str:
 def test_help_names_every_command() -> None:
     done = e4hil("--help")
     assert done.returncode == 0
-    for command in ("drive", "cycle", "replay", "compare", "study", "performance", "vehicles", "scenarios", "networks"):
-        assert command in done.stdout
+    listed = [line.strip("│ ").split(" ")[0] for line in done.stdout.splitlines() if line.startswith("│")]
+    for command in (
+        "drive", "ecu", "bench", "hub", "adapters", "doctor", "cycle", "replay", "compare", "study", "validate", "performance",
+        "vehicles", "scenarios", "networks",
+    ):  # fmt: skip
+        assert command in listed
 
 
 def test_help_and_version_import_nothing_heavy() -> None:
@@ -96,6 +100,7 @@ def test_a_row_that_misses_its_target_counts_only_when_strict(tmp_path: Path) ->
     assert "FAIL" in done.stdout
 
 
+ALONE = ["ecu", "--rest-bus", "battery,chassis", "--duration", "1"]  # the controller on its own
 MISTAKES = {
     "an unknown vehicle": (["drive", "--vehicle", "leaf_plos"], 'unknown vehicle "leaf_plos", did you mean "leaf_plus"'),
     "an unknown scenario": (["drive", "lunch"], 'unknown scenario "lunch", did you mean "launch"'),
@@ -106,6 +111,17 @@ MISTAKES = {
         ["drive", "--out", "/dev/null/folder"],
         "--out /dev/null/folder: cannot be written",
     ),
+    "a controller without a bus": (["ecu"], "no bus is connected: name at least one"),
+    "a car without a bus": (["bench"], "no bus is connected: name at least one"),
+    "a controller without its chassis": (["ecu", "--front", "virtual:a"], "or let the rest-bus fill them: --rest-bus chassis"),
+    "a part that no rest-bus has": (["ecu", "--front", "virtual:a", "--rest-bus", "batery"], 'rest-bus "batery"'),
+    "an unknown interface": ([*ALONE, "--front", "slcn:/dev/ttyACM0"], 'unknown interface "slcn", did you mean "slcan"'),
+    "a device that is not there": ([*ALONE, "--front", "slcan:/dev/gone@500000"], "no such port; there are:"),
+    "two roles on one bus": ([*ALONE, "--front", "virtual:a", "--rear", "virtual:a"], "front and rear are on the same bus"),
+    "an unknown overrun policy": ([*ALONE, "--front", "virtual:a", "--overrun", "hope"], '--overrun "hope": expected skip'),
+    "a torque that is none": ([*ALONE, "--front", "virtual:a", "--torque", "5,x"], 'torque "5,x": expected'),
+    "a hub's bus without a name": (["hub", "1front"], 'bus "1front"'),
+    "no hub to command": (["hub", "--tell", "statistics", "--folder", "/dev/null/hub"], "no hub at /dev/null/hub"),
 }
 
 
