@@ -1,6 +1,6 @@
 """What of this machine matters to a real-time loop and to CAN: each thing with its state, and how to mend it.
 
-Everything is looked up, and tried where a look does not tell (scheduling rights); nothing is changed.
+Everything is looked up, and tried where a look does not tell (rights of a loop); nothing is changed.
 """
 
 import getpass
@@ -11,20 +11,24 @@ import platform
 import re
 import shutil
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from hil import clock, scheduling
 from hil.bus import kernel_has_can
 from hil.errors import UsageError
-from hil.jitter import FEWEST, PRIORITY, Jitter
+from hil.histogram import percentile
+from hil.timing import LoopSettings
+from hil.wake_ups import WakeUps, measure_wake_ups
 
 OK, BETTER, PROBLEM = "ok", "could be better", "problem"
-LIMITS = "/etc/security/limits.d/e4hil.conf"
-CAP_IPC_LOCK, CAP_SYS_NICE = 14, 23  # linux/capability.h
-LOCKED_MEMORY = 512 << 20  # [bytes] more than a session with its recordings takes
+# A wake-up later than this share of the period leaves too little of it for the step and its frames.
+LATE_SHARE = 0.2
+# Missed periods that the 10 ms frames of a car still bear: one in a thousand is one frame in ten seconds at 1 kHz.
+MISSED_SHARE = 1e-3
+FEWEST = 100  # wake-ups by which anything can be said of one in a hundred
 BUSY = 0.5  # load per processor from which others disturb a measurement
 FREE_SPACE = 1 << 30  # [bytes] for the cache and recordings
 SLOW_CLOCKS = ("hpet", "acpi_pm", "pit", "jiffies", "refined-jiffies")  # read over a bus, or only as fine as the tick
@@ -101,20 +105,10 @@ def kernel_checks(machine: Machine) -> Iterator[Check]:
 
 
 def scheduler_checks(machine: Machine) -> Iterator[Check]:
-    """Whether a loop may go before all others, and how long in one go."""
-    import resource
-
-    limit = resource.getrlimit(resource.RLIMIT_RTPRIO)[0]
-    capable = has_capability(machine, CAP_SYS_NICE)
-    granted = f"limit {'unlimited' if limit == resource.RLIM_INFINITY else limit}, CAP_SYS_NICE {'yes' if capable else 'no'}"
-    refusal = try_priority()
-    if not refusal:
-        yield Check("SCHED_FIFO", OK, f"priority {PRIORITY} is permitted ({granted})")
-    else:
-        line = f'echo "{getpass.getuser()} - rtprio {PRIORITY}" | sudo tee -a {LIMITS}, log out and in again'
-        # A control group without real-time bandwidth refuses also those who have the right.
-        remedy = "give its control group real-time bandwidth (cpu.rt_runtime_us)" if capable else line
-        yield Check("SCHED_FIFO", BETTER, f"{refusal} ({granted})", remedy)
+    """What a loop is granted: its memory locked, its processor, its priority; and how long it may run in one go."""
+    if clock.AVAILABLE:
+        for finding in scheduling.examine():
+            yield Check(finding.name, OK if finding.granted else BETTER, finding.state, finding.remedy)
     runtime, period = (machine.text(f"proc/sys/kernel/sched_rt_{name}_us") for name in ("runtime", "period"))
     if runtime is not None and period is not None:
         if int(runtime) < 0:
@@ -124,43 +118,6 @@ def scheduler_checks(machine: Machine) -> Iterator[Check]:
         else:
             share = f"{int(runtime) / 1000:g} of {int(period) / 1000:g} ms"
             yield Check("real-time throttling", OK, f"{share}: never reached by a loop that sleeps, but by one that only spins")
-    slack = machine.text("proc/self/timerslack_ns")
-    if slack is not None:
-        yield Check("timer slack", OK, f"{int(slack) / 1000:g} µs, which SCHED_FIFO does not have, and a loop may set to 1 ns")
-
-
-def try_priority() -> str:
-    """Take SCHED_FIFO in a thread that ends at once; the refusal, or empty."""
-    refusals: list[str] = []
-
-    def take() -> None:
-        try:
-            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
-        except (OSError, AttributeError) as error:
-            refusals.append(getattr(error, "strerror", None) or "not on this system")
-
-    thread = threading.Thread(target=take, name="doctor")
-    thread.start()
-    thread.join()
-    return refusals[0] if refusals else ""
-
-
-def memory_checks(machine: Machine) -> Iterator[Check]:
-    """Whether the process may be kept in memory."""
-    import resource
-
-    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
-    if limit == resource.RLIM_INFINITY or has_capability(machine, CAP_IPC_LOCK) or limit >= LOCKED_MEMORY:
-        yield Check("locked memory", OK, "permitted")
-        return
-    remedy = f'echo "{getpass.getuser()} - memlock unlimited" | sudo tee -a {LIMITS}, log out and in again'
-    yield Check("locked memory", BETTER, f"{limit / (1 << 20):g} MiB: too little", remedy)
-
-
-def has_capability(machine: Machine, number: int) -> bool:
-    """Whether this process has a capability."""
-    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", machine.text("proc/self/status") or "", re.MULTILINE)
-    return bool(found and int(found[1], 16) >> number & 1)
 
 
 def processor_checks(machine: Machine) -> Iterator[Check]:
@@ -315,7 +272,6 @@ def package_checks(machine: Machine) -> Iterator[Check]:
 LOOKS: dict[str, Callable[[Machine], Iterator[Check]]] = {
     "kernel": kernel_checks,
     "scheduler": scheduler_checks,
-    "memory": memory_checks,
     "processors": processor_checks,
     "clock": clock_checks,
     "CAN": can_checks,
@@ -327,6 +283,44 @@ LOOKS: dict[str, Callable[[Machine], Iterator[Check]]] = {
 
 
 # --- punctuality ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """How late a loop of one rate was woken."""
+
+    rate: int  # [Hz]
+    wakes: int
+    missed: int  # whole periods that went by asleep
+    p50: float  # [s] of the wake-up latency
+    p99: float  # [s]
+    p999: float  # [s]
+    worst: float  # [s]
+    fifo: bool  # whether under SCHED_FIFO
+    steal: float  # [s] that the hypervisor kept from all processors meanwhile; NaN if it does not say
+
+    @property
+    def verdict(self) -> str:
+        """Whether a loop of this rate can be run here."""
+        if self.wakes < FEWEST:
+            return BETTER
+        if self.missed > MISSED_SHARE * (self.wakes + self.missed):
+            return PROBLEM
+        return OK if not self.missed and self.p99 <= LATE_SHARE / self.rate else BETTER
+
+
+def measure_jitter(rate: int, seconds: float, progress: Callable[[float], None] = lambda share: None) -> Jitter:
+    """Wake a loop ``rate`` times a second for ``seconds``; ``progress`` as in ``measure_wake_ups``."""
+    return jitter_of(rate, measure_wake_ups(seconds, LoopSettings(period=round(1e9 / rate)), progress))
+
+
+def jitter_of(rate: int, measured: WakeUps) -> Jitter:
+    """What was measured, as figures."""
+    statistics = measured.statistics
+    p50, p99, p999 = (1e-9 * percentile(statistics.latency, share) for share in (0.5, 0.99, 0.999))
+    fifo = any(finding.name == scheduling.PRIORITY and finding.granted for finding in measured.findings)
+    missed, worst = int(statistics.cycle_slips), 1e-9 * int(statistics.latency.worst)
+    return Jitter(rate, int(statistics.periods), missed, p50, p99, p999, worst, fifo, measured.steal)
 
 
 def jitter_check(jitter: Jitter) -> Check:
@@ -344,7 +338,5 @@ def jitter_check(jitter: Jitter) -> Check:
 
 def needs_linux() -> None:
     """Raise UsageError where punctuality cannot be measured."""
-    from hil import clock
-
     if not clock.AVAILABLE:
         raise UsageError("the jitter measurement needs Linux (clock_nanosleep); --seconds 0 leaves it out")

@@ -8,6 +8,7 @@ which says what to do about it.
 
 import ctypes
 import gc
+import getpass
 import os
 import sys
 import threading
@@ -24,8 +25,9 @@ PR_GET_TIMERSLACK = 30
 TIMER_SLACK = 1  # [ns] of a loop that runs under ordinary scheduling; the kernel's 50 µs would delay every wake-up
 CARRIER_PRIORITY = 10  # far below the loops, before ordinary threads: those may keep a processor for milliseconds
 SWITCH_INTERVAL = 1e-4  # [s] how long one Python thread may make another wait; Python's own is 5 ms
+PRIORITY = "loop's priority"
 LIMITS = "/etc/security/limits.d/e4hil.conf"  # read at the next log-in
-CAP_IPC_LOCK = 14
+CAP_IPC_LOCK, CAP_SYS_NICE = 14, 23  # linux/capability.h
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Scheduling:
         """Take the calling thread, which is to run a loop, to the loops' processor and priority. It keeps them until it ends."""
         self._ask("loop's processor", f"CPU {self.processor}", self._to_processor, "let the process use it (taskset, cpuset)")
         if self._priority:
-            self._ask("loop's priority", f"SCHED_FIFO {self._priority}", self._to_fifo, remedy_of_priority(self._priority))
+            self._ask(PRIORITY, f"SCHED_FIFO {self._priority}", self._to_fifo, remedy_of_priority(self._priority))
         if os.sched_getscheduler(0) == os.SCHED_OTHER:
             self._ask("timer slack", f"{TIMER_SLACK} ns", self._less_slack, "none is known: the kernel refuses nobody")
 
@@ -118,7 +120,7 @@ class Scheduling:
 
     def _lock(self) -> None:
         """Keep every page of the process in memory: a page fault in the loop may wait for a disk."""
-        name, remedy = "memory", f"allow it with the line `* - memlock unlimited` in {LIMITS}, or give CAP_IPC_LOCK"
+        name, remedy = "memory", f"{limit_line('memlock unlimited')}, or give CAP_IPC_LOCK"
         if not self._lock_memory:
             self._found[name] = Finding(name, "not locked, as asked", True)
         elif not may_lock_memory():
@@ -200,17 +202,27 @@ def may_lock_memory() -> bool:
 
     if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY:
         return True
+    return has_capability(CAP_IPC_LOCK)
+
+
+def has_capability(number: int) -> bool:
+    """Whether this process has a capability."""
     status = Path("/proc/self/status").read_text()
     effective = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
-    return bool(int(effective, 16) >> CAP_IPC_LOCK & 1)
+    return bool(int(effective, 16) >> number & 1)
 
 
 def remedy_of_priority(priority: int) -> str:
     """What to do where SCHED_FIFO is refused."""
-    python = Path(sys.executable).resolve()
-    return (
-        f"allow it with the line `* - rtprio {priority}` in {LIMITS} and log in again, or: sudo setcap cap_sys_nice+ep {python}"
-    )
+    if has_capability(CAP_SYS_NICE):
+        # A control group without real-time bandwidth refuses also those who have the right.
+        return "give its control group real-time bandwidth (cpu.rt_runtime_us)"
+    return f"{limit_line(f'rtprio {priority}')}, or: sudo setcap cap_sys_nice+ep {Path(sys.executable).resolve()}"
+
+
+def limit_line(limit: str) -> str:
+    """How this user is allowed more."""
+    return f'echo "{getpass.getuser()} - {limit}" | sudo tee -a {LIMITS}, log out and in again'
 
 
 def _libc() -> ctypes.CDLL:

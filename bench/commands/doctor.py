@@ -4,8 +4,7 @@ import json as json_module
 from dataclasses import asdict
 
 from bench.commands.console import output, progress
-from hil.doctor import BETTER, LOOKS, OK, PROBLEM, Check, examine, jitter_check, needs_linux
-from hil.jitter import Jitter, measure
+from hil.doctor import BETTER, LOOKS, OK, PROBLEM, Check, Jitter, examine, jitter_check, measure_jitter, needs_linux
 
 RATES = (1_000, 10_000)  # [Hz]
 COLOURS = {OK: "green", BETTER: "yellow", PROBLEM: "bold red"}
@@ -36,7 +35,7 @@ def _examine(seconds: float) -> tuple[list[Check], list[Jitter]]:
             def tell(share: float, task: TaskID = task) -> None:
                 bar.update(task, completed=share)
 
-            measured.append(measure(rate, seconds / len(RATES), tell))
+            measured.append(measure_jitter(rate, seconds / len(RATES), tell))
     return checks + [jitter_check(jitter) for jitter in measured], measured
 
 

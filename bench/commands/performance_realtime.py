@@ -23,7 +23,6 @@ from bench.rows import Row, bounded
 from firmware_model.kernel import kernel, new
 from hil.frames import new_frames
 from hil.histogram import percentile
-from hil.jitter import steal_time
 from hil.network.database import load_network
 from hil.node import Node, NodeSpec, sent_messages
 from hil.peer import peers, wall_clock_lead
@@ -31,7 +30,7 @@ from hil.realtime import RealtimeBench
 from hil.ring import drain, new_rings, push, push_values
 from hil.scheduling import Scheduling
 from hil.timing import LoopSettings, LoopStatistics
-from hil.wake_ups import measure_wake_ups
+from hil.wake_ups import measure_wake_ups, steal_time
 
 ROUNDS = 3  # in which two that are compared take turns
 MS = 1_000_000  # [ns]
@@ -91,7 +90,7 @@ def wake_up_rows(rate: int, seconds: float) -> list[Row]:
     ours, theirs = Measured(), Measured()
     for _ in range(ROUNDS):
         with ours.timed():
-            ours.values.append(measure_wake_ups(seconds / ROUNDS, settings).latency)
+            ours.values.append(measure_wake_ups(seconds / ROUNDS, settings).statistics.latency)
         refusal = add_cyclictest(theirs, settings, seconds / ROUNDS)
     name = f"wake-up p99 at {rate // 1000} kHz"
     p99 = percentile(merged(ours.values), 0.99) * 1e-3

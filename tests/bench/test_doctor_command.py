@@ -32,7 +32,8 @@ def test_its_json_is_one_object_with_checks_and_jitter() -> None:
     result = json.loads(done.stdout)
     assert {"name", "state", "value", "remedy"} == set(result["checks"][0])
     assert [jitter["rate"] for jitter in result["jitter"]] == [1000, 10000]
-    assert [jitter["wakes"] for jitter in result["jitter"]] == [100, 1000]
+    for jitter, wakes in zip(result["jitter"], (100, 1000), strict=True):
+        assert jitter["wakes"] <= wakes <= jitter["wakes"] + jitter["missed"]
     assert {jitter["verdict"] for jitter in result["jitter"]} <= {"ok", "could be better", "problem"}
 
 

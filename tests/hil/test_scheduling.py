@@ -92,15 +92,17 @@ def test_two_loops_in_one_process_do_not_say_it_twice() -> None:
     assert len(names) == len(set(names))
 
 
-def test_a_refusal_is_a_finding_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("capable", "advice"), [(True, "cpu.rt_runtime_us"), (False, "rtprio 80")])
+def test_a_refusal_is_a_finding_and_no_error(monkeypatch: pytest.MonkeyPatch, capable: bool, advice: str) -> None:
     def refuse(*_):
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "sched_setscheduler", refuse)
     monkeypatch.setattr(scheduling, "may_lock_memory", lambda: False)
+    monkeypatch.setattr(scheduling, "has_capability", lambda number: capable)
     missing = {finding.name: finding for finding in refused(examine())}
     assert "Operation not permitted" in missing["loop's priority"].state
-    assert "rtprio 80" in missing["loop's priority"].remedy
+    assert advice in missing["loop's priority"].remedy
     assert "memlock" in missing["memory"].remedy
 
 
