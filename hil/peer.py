@@ -5,14 +5,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from hil.bus import open_bus, parse_bus_address
+from hil.bus import BusAddress, open_bus, parse_bus_address
 
 
 class Peer:
     """A python-can bus of its own on the bus of a node."""
 
-    def __init__(self, address: str) -> None:
-        self._bus = open_bus(parse_bus_address(address))
+    def __init__(self, address: str, *, python_can: bool = False) -> None:
+        """``python_can``: slcan by python-can's own driver."""
+        parsed = parse_bus_address(address)
+        self._bus = open_slcan_of_python_can(parsed) if python_can else open_bus(parsed)
         self._tasks: list[Any] = []
 
     def send(self, identifier: int, payload: int) -> None:
@@ -39,6 +41,13 @@ class Peer:
             if thread := getattr(task, "thread", None):
                 thread.join()
         self._bus.shutdown()
+
+
+def open_slcan_of_python_can(address: BusAddress) -> Any:
+    """A port, without the two seconds that this driver waits for adapters that start anew when they are opened."""
+    import can
+
+    return can.Bus(interface="slcan", channel=address.channel, bitrate=address.bitrate, sleep_after_open=0, ignore_config=True)
 
 
 def message(identifier: int, payload: int) -> Any:

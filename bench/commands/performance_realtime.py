@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.commands.performance_slcan import full_bus_rows, unplugging_rows
 from bench.nodes.echo import EchoState
 from bench.rows import Row, bounded
 from firmware_model.kernel import kernel, new
@@ -77,6 +78,8 @@ def parts(seconds: float) -> list[Callable[[], list[Row]]]:
         lambda: deviation_rows(seconds / 3),
         lambda: reaction_rows(seconds / 6),
         lambda: throughput_rows(seconds / 6),
+        lambda: full_bus_rows(seconds / 3),
+        lambda: unplugging_rows(seconds),
         ring_rows,
     ]
 

@@ -1,12 +1,13 @@
 """The real-time measurements: what they make of known times. What they find on a machine is judged by nobody here."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bench.commands import performance_realtime
+from bench.commands import performance_realtime, performance_slcan
 from bench.commands.performance_realtime import Measured, add_cyclictest, measuring_network, merged, off_grid, wake_up_rows
 from firmware_model.kernel import new
 from hil import clock
@@ -81,3 +82,17 @@ def test_frames_through_rings_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(performance_realtime, "RING_FRAMES", 10_000)
     monkeypatch.setattr(performance_realtime, "PYTHON_FRAMES", 1000)
     assert [row.passed for row in performance_realtime.ring_rows()] == [True, True]
+
+
+def test_a_full_bus_arrives_through_an_adapter() -> None:
+    ours, theirs = performance_slcan.full_bus_rows(0.6)
+    assert "of 0;" not in ours.note + theirs.note
+    assert ours.value >= 0
+    assert theirs.value >= 0
+
+
+def test_an_adapter_that_is_pulled_out_comes_back_and_leaves_nothing_behind() -> None:
+    noticed, back, threads, descriptors, _ = performance_slcan.unplugging_rows(0.1)
+    assert math.isfinite(noticed.value)
+    assert math.isfinite(back.value)
+    assert (threads.value, descriptors.value) == (0, 0)
