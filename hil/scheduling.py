@@ -8,7 +8,6 @@ which says what to do about it.
 
 import ctypes
 import gc
-import getpass
 import os
 import sys
 import threading
@@ -222,7 +221,7 @@ def remedy_of_priority(priority: int) -> str:
 
 def limit_line(limit: str) -> str:
     """How this user is allowed more."""
-    return f'echo "{getpass.getuser()} - {limit}" | sudo tee -a {LIMITS}, log out and in again'
+    return f'echo "$USER - {limit}" | sudo tee -a {LIMITS}, log out and in again'
 
 
 def _libc() -> ctypes.CDLL:
