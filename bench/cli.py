@@ -178,7 +178,7 @@ def ecu(
 
     e4hil ecu --front slcan:/dev/ttyACM0@500000 --rest-bus battery,chassis --supply 300 --arm --torque 5
 
-    All of it without a car, in two terminals, on a hub (see: e4hil hub):
+    All of it without a car, in two terminals, on buses between processes (or on a hub, see: e4hil hub):
 
     e4hil ecu --front udp_multicast:239.74.163.1 --rear udp_multicast:239.74.163.2 --chassis udp_multicast:239.74.163.3
 
