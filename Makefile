@@ -19,12 +19,15 @@ help:
 drive: $(VENV)/installed-report
 	$(BIN)/e4hil drive --out out/drive
 
-# Both at the same time, on two cores.
+# Two at a time, on two cores.
 test: $(VENV)/installed-test
-	$(MAKE) --no-print-directory --jobs=2 compiled-tests coverage
+	$(MAKE) --no-print-directory --jobs=2 bench-tests controller-tests coverage
 
-compiled-tests: $(VENV)/installed-test
-	$(BIN)/python -m pytest
+bench-tests: $(VENV)/installed-test
+	$(BIN)/python -m pytest tests/bench
+
+controller-tests: $(VENV)/installed-test
+	$(BIN)/python -m pytest tests/firmware_model tests/hil
 
 # Numba's compiled code is invisible to coverage; the same kernels run once more as plain Python, quietly.
 coverage: $(VENV)/installed-test

@@ -19,7 +19,7 @@ from bench.vehicles import load_vehicle
 from hil.lockstep import Lockstep
 from hil.network.database import load_network
 
-LANE_CHANGE_SPEED = 72.0  # [km/h]
+LANE_CHANGE_SPEED = 75.0  # [km/h]
 
 
 def body_over_time(vehicle, wanted, step):
