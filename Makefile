@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help drive test test-vcan compiled-tests coverage mutation lint constraints clean
+.PHONY: help drive test test-vcan bench-tests controller-tests coverage mutation lint constraints clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
