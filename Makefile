@@ -51,7 +51,8 @@ mutation: $(LAWS:%=out/mutation/%/report.txt)
 
 # In a copy, so that a run that is stopped leaves the sources alone; started again, it goes on with the mutants that are left.
 .SECONDARY: $(LAWS:%=out/mutation/%/begun)
-out/mutation/%/begun: firmware_model/%.py tests/firmware_model/test_%.py tests/mutation.toml $(VENV)/installed-mutation
+.SECONDEXPANSION:
+out/mutation/%/begun: firmware_model/%.py $$(wildcard tests/firmware_model/test_$$**.py) tests/mutation.toml $(VENV)/installed-mutation
 	rm -rf $(@D) && mkdir -p $(@D)
 	cp -pr firmware_model hil bench tests pyproject.toml firmware_model/$*.py $(@D)
 	sed 's/LAW/$*/' tests/mutation.toml > $(@D)/mutation.toml

@@ -184,5 +184,5 @@ def close_bus(bus: Any) -> None:
     finally:
         # python-can's slcan leaves its port open if it cannot say good-bye on it.
         if port := getattr(bus, "serialPortOrig", None):
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception):  # of a port that is gone nothing is left to close
                 port.close()

@@ -511,7 +511,7 @@ class RealtimeBench:
 
     def _new_samples(self, last: bool = False) -> Any:
         """Samples since the last call: to each sample of the first station, the nearest in time of the others."""
-        taken = [
+        taken: list[Any] = [
             np.concatenate([kept, station.take_samples()]) for kept, station in zip(self._untold, self.stations, strict=True)
         ]
         told = math.inf if last else min((part["time"][-1] if len(part) else -math.inf) for part in taken)
@@ -522,7 +522,7 @@ class RealtimeBench:
         joined["time"] = first["time"]
         for samples in taken:
             nearest = _nearest(samples["time"], first["time"])
-            for name in samples.dtype.names[1:]:  # type: ignore[index]
+            for name in samples.dtype.names[1:]:
                 joined[name] = samples[name][nearest]
         # The last of each that was told stays: it may be the nearest to the next one, too.
         self._untold = [taken[0][len(first) :], *(part[max(0, np.searchsorted(part["time"], told) - 1) :] for part in taken[1:])]

@@ -119,7 +119,7 @@ class GrowingFile:
 
     def close(self) -> None:
         """Close it, with its last line where the disk has room for it."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # a disk that is full has been told, and the frames are complete without it
             self._append(self._encoder.footer())
         os.close(self._handle)
 

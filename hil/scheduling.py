@@ -139,7 +139,7 @@ class Scheduling:
         self._ask(name, f"on CPU {listed(others)}", lambda: move_threads(self._allowed, others), "allow sched_setaffinity")
 
     def _move_back(self) -> None:
-        with suppress(OSError):
+        with suppress(OSError):  # taken away from the process meanwhile: the threads then are where the system wants them
             move_threads(self._allowed - {self.processor}, self._allowed)
 
 

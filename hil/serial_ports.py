@@ -1,7 +1,6 @@
 """Serial ports: which there are, whether this user may open one, who holds it, and keeping it for one session alone."""
 
 import getpass
-import glob
 import os
 import stat
 from collections.abc import Container, Iterable, Iterator
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from hil.errors import UsageError
 
-BY_ID = "/dev/serial/by-id/*"
+BY_ID = Path("/dev/serial/by-id")
 PSEUDO_TERMINALS = "/dev/pts/"
 HUB_PROCESS = "e4hil-hub"  # what a virtual CAN network calls itself (PR_SET_NAME); by it others know its ports
 LOCK_REFUSED = "exclusively lock"  # in what pyserial raises for a port that somebody has locked
@@ -51,7 +50,8 @@ def is_pseudo_terminal(path: str) -> bool:
 def stable_path(device: str) -> str:
     """The name of a port that stays when it is plugged in again: the one below /dev/serial/by-id, if it has one."""
     target = os.path.realpath(device)
-    return next((link for link in sorted(glob.glob(BY_ID)) if os.path.realpath(link) == target), device)  # noqa: PTH207
+    links = sorted(BY_ID.iterdir()) if BY_ID.is_dir() else []
+    return next((str(link) for link in links if os.path.realpath(link) == target), device)
 
 
 def list_ports() -> list[str]:
@@ -121,12 +121,12 @@ def holders_of(paths: Iterable[str]) -> dict[str, list[Holder]]:
 
 def open_files(targets: Container[str]) -> Iterator[tuple[str, int, str]]:
     """Other processes that have one of these files open: the file, the process, and the number of its descriptor."""
-    for folder in glob.iglob("/proc/[0-9]*/fd"):  # noqa: PTH207
-        process = int(folder.split("/")[2])
+    for folder in Path("/proc").glob("[0-9]*/fd"):
+        process = int(folder.parent.name)
         if process == os.getpid():
             continue
         try:
-            for entry in Path(folder).iterdir():
+            for entry in folder.iterdir():
                 if (target := str(entry.readlink())) in targets:
                     yield target, process, entry.name
         except OSError:

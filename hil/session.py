@@ -281,16 +281,15 @@ class BusSession:
             if self._opener is None:
                 raise RuntimeError("there is nothing to open it with")
             bus = self._opener()
-        try:
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(close_bus, bus)
             end = time.monotonic() + STALE_SPAN
             while (left := end - time.monotonic()) > 0:
-                with contextlib.suppress(ValueError, IndexError):
+                with contextlib.suppress(ValueError, IndexError):  # half a line from before has no sense, and none is needed
                     self.counters.stale += bus.recv(left) is not None
             if asked_state(bus) == BusState.BUS_OFF:
                 raise RuntimeError("its controller is bus-off")
-        except Exception:
-            close_bus(bus)
-            raise
+            on_failure.pop_all()
         return bus
 
     def _watch(self, connection: Connection) -> None:
@@ -511,7 +510,7 @@ class BusSession:
         if self._wake is None:
             time.sleep(POLL)
         elif select.select([self._wake], [], [], SUPERVISION)[0]:
-            with contextlib.suppress(BlockingIOError):
+            with contextlib.suppress(BlockingIOError):  # the sender of the connection before has read it
                 os.eventfd_read(self._wake)
 
     def _transmit(self, connection: Connection, due: int, payload: int, identifier: int, length: int, extended: int) -> None:

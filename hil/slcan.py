@@ -111,7 +111,7 @@ class SlcanBus(can.BusABC):
         try:
             with self._writing:
                 while data:
-                    with contextlib.suppress(BlockingIOError):
+                    with contextlib.suppress(BlockingIOError):  # full for the moment: waited for below
                         data = data[os.write(self._descriptor, data) :]
                     if data and not select.select([], [self._descriptor], [], WRITE_TIMEOUT)[1]:
                         raise can.CanOperationError(f"cannot write: the adapter takes no bytes for {WRITE_TIMEOUT} s")

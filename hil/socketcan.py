@@ -96,7 +96,8 @@ MEMORY: np.dtype[Any] = np.dtype(
         ),
     )
 )
-IN, VECTOR, HEADER, ANCILLARY = (MEMORY.fields[name][1] for name in ("in_identifier", "vector_base", "header_name", "ancillary"))  # type: ignore[index]
+MEMORY_OFFSETS: Any = MEMORY.fields  # a structured type has fields, which the annotations of numpy leave open
+IN, VECTOR, HEADER, ANCILLARY = (MEMORY_OFFSETS[name][1] for name in ("in_identifier", "vector_base", "header_name", "ancillary"))
 
 
 @record

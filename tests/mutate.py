@@ -27,6 +27,7 @@ def run_tests(command, timeout):
     _, _, program, *arguments = shlex.split(command)
     if program != "pytest":
         raise ValueError(f"test-command = {command!r} does not begin with python -m pytest")
+    arguments = [text for argument in arguments for text in (sorted(map(str, Path().glob(argument))) or [argument])]
     with TemporaryFile() as output:
         child = os.fork()
         if child == 0:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,7 @@ def pull_out_and_plug_in(hub: RunningHub, session: BusSession) -> tuple[float, f
 def session_on(address: str) -> Iterator[BusSession]:
     """A session as a node has it, open."""
     rings = [tuple(array[0] for array in new_rings(1, 64)) for _ in range(2)]
-    opener: Callable[[], Any] = lambda: open_bus(parse_bus_address(address))  # noqa: E731
+    opener = partial(open_bus, parse_bus_address(address))
     session = BusSession(opener, 0, time.monotonic_ns(), rings[0], rings[1], name="adapter")
     session.compile()
     session.start()

@@ -6,12 +6,12 @@ import subprocess
 import sys
 
 import pytest
+from platforms import needs_absolute_sleep
 
 from bench.commands import doctor
-from hil import clock
 from hil.doctor import PROBLEM, Check
 
-pytestmark = pytest.mark.skipif(not clock.AVAILABLE, reason="needs Linux")
+pytestmark = needs_absolute_sleep
 
 
 def e4hil(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

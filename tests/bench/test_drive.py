@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from platforms import needs_absolute_sleep
 
 from bench.drive import Drive, DriveResult
 from bench.scenarios import load_scenario
 from bench.vehicles import load_vehicle
 from firmware_model.measurements import Fault, SupervisorState
-from hil import clock
 from hil.network.database import load_network
 
 KMH = 1 / 3.6
@@ -228,7 +228,7 @@ def test_the_e_pedal_stops_the_car_and_holds_it_on_a_hill(tmp_path: Path) -> Non
     assert x.max() - x.min() < 0.02
 
 
-@pytest.mark.skipif(not clock.AVAILABLE, reason="the real-time loop needs Linux")
+@needs_absolute_sleep
 def test_the_same_nodes_drive_in_real_time_on_virtual_buses() -> None:
     from hil.realtime import RealtimeBench
 

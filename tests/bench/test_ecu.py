@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 
 import pytest
-from interpreter import COMPILED
+from interpreter import needs_compiler
+from platforms import needs_absolute_sleep
 
 from bench.drive import Drive
 from bench.operator import Operator
@@ -12,13 +13,12 @@ from bench.scenarios import load_scenario
 from bench.station import car_of_roles, controller_station, rest_bus_roles, wire
 from bench.vehicles import load_vehicle
 from firmware_model.measurements import Fault, SupervisorState
-from hil import clock
 from hil.errors import UsageError
 from hil.network.database import load_network
 from hil.realtime import RealtimeBench, SessionOptions
 from hil.timing import LoopSettings
 
-pytestmark = pytest.mark.skipif(not clock.AVAILABLE or not COMPILED, reason="the real-time loop needs Linux and the compiler")
+pytestmark = [needs_absolute_sleep, needs_compiler]
 
 PATIENCE = 30.0  # [s] until a condition must hold; a machine may be busy
 LOOK = 0.02  # [s]

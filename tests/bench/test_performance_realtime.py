@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from platforms import needs_absolute_sleep
 
 from bench.commands import performance_realtime, performance_slcan
 from bench.commands.performance_realtime import Measured, add_cyclictest, measuring_network, merged, off_grid, wake_up_rows
 from firmware_model.kernel import new
-from hil import clock
 from hil.histogram import count_time
 from hil.timing import LoopSettings, LoopStatistics
 
-pytestmark = pytest.mark.skipif(not clock.AVAILABLE, reason="the real-time loop needs Linux")
+pytestmark = needs_absolute_sleep
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from interpreter import COMPILED
 from structures import structure
 
 from firmware_model.calibration import Calibration
@@ -11,8 +10,6 @@ from firmware_model.kernel.records import locate
 from firmware_model.measurements import Measurements
 from firmware_model.signals import Inputs, Outputs
 from firmware_model.state import State
-
-pytestmark = pytest.mark.skipif(COMPILED, reason="compiled kernels take numpy's records")
 
 
 @record

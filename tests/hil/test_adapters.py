@@ -71,7 +71,7 @@ def test_the_name_that_stays_is_given_where_there_is_one(tmp_path: Path, monkeyp
         link = tmp_path / "usb-MCS_CANable2_207D3254594B-if00"
         link.symlink_to(device)
         (tmp_path / "usb-other").symlink_to("/dev/null")
-        monkeypatch.setattr("hil.serial_ports.BY_ID", f"{tmp_path}/*")
+        monkeypatch.setattr("hil.serial_ports.BY_ID", tmp_path)
         (adapter,) = serial_adapters([port(device, 0x16D0, 0x117E)])
     assert adapter.address == f"slcan:{link}@500000"
 

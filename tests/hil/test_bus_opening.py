@@ -15,6 +15,7 @@ from pathlib import Path
 
 import can
 import pytest
+from platforms import needs_group_filter, needs_proc, needs_root
 from pseudo_terminals import another_process, terminal
 from slcan_dongle import Dongle
 
@@ -23,8 +24,6 @@ from hil import serial_ports
 from hil.bus import open_bus, parse_bus_address
 from hil.can_links import CanLink
 from hil.errors import UsageError
-
-LINUX = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
 
 
 def refused(text: str) -> str:
@@ -146,7 +145,7 @@ def test_a_gs_usb_adapter_is_found_by_its_number_or_serial_number(
 # --- slcan -------------------------------------------------------------------------------------------------------------------
 
 
-@LINUX
+@needs_proc
 def test_an_slcan_port_is_opened_at_its_bitrate_and_closed_again(dongle: Dongle) -> None:
     before = descriptors()
     for _ in range(20):
@@ -162,7 +161,7 @@ def test_listening_only_opens_the_channel_with_l(dongle: Dongle) -> None:
     assert "O" not in dongle.lines
 
 
-@LINUX
+@needs_proc
 def test_two_sessions_do_not_share_a_port_until_the_first_is_closed(dongle: Dongle) -> None:
     first = open_bus(parse_bus_address(f"slcan:{dongle.path}"))
     before, said = descriptors(), list(dongle.lines)
@@ -173,7 +172,7 @@ def test_two_sessions_do_not_share_a_port_until_the_first_is_closed(dongle: Dong
     open_bus(parse_bus_address(f"slcan:{dongle.path}")).shutdown()
 
 
-@LINUX
+@needs_proc
 def test_of_many_who_want_a_port_at_once_one_gets_it(dongle: Dongle) -> None:
     together = threading.Barrier(8)
     found: list[object] = []
@@ -195,7 +194,7 @@ def test_of_many_who_want_a_port_at_once_one_gets_it(dongle: Dongle) -> None:
     buses[0].shutdown()
 
 
-@LINUX
+@needs_proc
 def test_a_port_that_another_process_has_names_that_process(dongle: Dongle) -> None:
     with another_process("slcand", lock=str(dongle.path)) as (process, _):
         assert f"in use by slcand (process {process.pid}); end it" in refused(f"slcan:{dongle.path}")
@@ -204,7 +203,7 @@ def test_a_port_that_another_process_has_names_that_process(dongle: Dongle) -> N
         open_bus(parse_bus_address(f"slcan:{dongle.path}")).shutdown()
 
 
-@LINUX
+@needs_proc
 def test_a_port_of_an_adapter_is_refused_to_a_second_reader_even_without_a_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serial_ports, "is_pseudo_terminal", lambda path: False)
     with another_process("ModemManager") as (process, port):
@@ -212,7 +211,7 @@ def test_a_port_of_an_adapter_is_refused_to_a_second_reader_even_without_a_lock(
         assert f"in use by ModemManager (process {process.pid}); stop ModemManager" in message
 
 
-@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can become somebody who may not")
+@needs_root
 def test_a_port_of_a_group_says_how_to_join_it() -> None:
     with terminal() as (_, port):
         Path(port).chmod(0o620)
@@ -313,7 +312,7 @@ def test_drivers_keep_quiet_through_one_handler(caplog: pytest.LogCaptureFixture
     assert logging.getLogger("can").handlers.count(hil.bus.SILENT) == 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems give a socket its own groups only")
+@needs_group_filter
 @pytest.mark.parametrize("groups", [("239.74.163.21", "239.74.163.22"), ("ff15::4:1", "ff15::4:2")], ids=["IPv4", "IPv6"])
 def test_frames_of_another_multicast_group_are_not_heard(groups) -> None:
     import can

@@ -16,10 +16,10 @@ from typing import Any
 import can
 import numpy as np
 import pytest
+from platforms import needs_absolute_sleep
 from running import LONG_ENOUGH, STATUS, TORQUE, bench_on, received, run_until
 from small_network import CAR, CONTROLLER, write_small_network
 
-from hil import clock
 from hil.bus import open_bus, parse_bus_address
 from hil.frames import FrameFlags, bytes_from_payload
 from hil.network.database import load_network
@@ -27,7 +27,7 @@ from hil.session import BusSession
 from hil.socketcan import SocketSession
 from hil.virtual_can import BusPlan, Hub, serving
 
-pytestmark = pytest.mark.skipif(not clock.AVAILABLE, reason="the real-time loop needs Linux")
+pytestmark = needs_absolute_sleep
 
 VCAN = os.environ.get("E4HIL_VCAN", "vcan0")
 

@@ -6,11 +6,10 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from platforms import needs_netlink
 
 from hil import can_links
 from hil.can_links import CanLink, attributes, messages, parse_links
-
-NETLINK = pytest.mark.skipif(not hasattr(socket, "AF_NETLINK"), reason="needs Linux")
 
 
 def attribute(kind: int, value: bytes) -> bytes:
@@ -67,7 +66,7 @@ def test_no_answer_makes_it_fail(noise: bytes) -> None:
     parse_links(message(16, struct.pack("=BBHiII", 0, 0, 280, 3, 1, 0) + noise))
 
 
-@NETLINK
+@needs_netlink
 def test_the_real_kernel_names_its_links_as_its_other_interfaces_do() -> None:
     dump = can_links._dump(can_links.RTM_GETLINK, can_links.LINK.pack(0, 0, 0, 0, 0))
     names = {
@@ -79,7 +78,7 @@ def test_the_real_kernel_names_its_links_as_its_other_interfaces_do() -> None:
     assert can_links.gateway_rules() >= 0
 
 
-@NETLINK
+@needs_netlink
 def test_routes_of_other_families_are_no_rules_of_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
     route = message(24, bytes([socket.AF_INET]) + bytes(11))
     rule = message(24, bytes([29, 1, 0, 0]))

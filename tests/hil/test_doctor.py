@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from interpreter import needs_compiler
+from platforms import needs_absolute_sleep
 from pseudo_terminals import terminal
 
-from hil import clock, doctor, scheduling, serial_ports
+from hil import doctor, scheduling, serial_ports
 from hil.doctor import (
     BETTER,
     LOOKS,
@@ -23,8 +24,6 @@ from hil.doctor import (
     module_state,
 )
 from hil.scheduling import Finding
-
-LINUX = pytest.mark.skipif(not clock.AVAILABLE, reason="needs Linux")
 
 
 def machine(folder: Path, **files: str) -> Machine:
@@ -72,7 +71,7 @@ def test_throttling_of_urgent_threads_is_a_problem_only_where_it_forbids_them(
     assert check.value.startswith(value)
 
 
-@LINUX
+@needs_absolute_sleep
 def test_rights_of_a_loop_are_told_as_the_loops_themselves_tell_them(monkeypatch: pytest.MonkeyPatch) -> None:
     findings = [Finding("memory", "locked", True), Finding("loop's priority", "no SCHED_FIFO 80", False, "ask for it")]
     monkeypatch.setattr(scheduling, "examine", lambda: findings)
@@ -130,7 +129,7 @@ def test_a_kernel_whose_can_is_not_loaded_says_how_to(tmp_path: Path, monkeypatc
     assert "can_raw (raw sockets)" in checks["modules available"].value
 
 
-@LINUX
+@needs_absolute_sleep
 def test_an_adapter_that_may_not_be_opened_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from serial.tools import list_ports
     from serial.tools.list_ports_common import ListPortInfo
@@ -151,10 +150,11 @@ def test_an_adapter_that_may_not_be_opened_is_a_problem(tmp_path: Path, monkeypa
 def test_the_cache_is_cold_warm_or_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import firmware_model.kernel.jit as jit
 
-    monkeypatch.setattr(jit, "CACHE_DIRECTORY", tmp_path / "not yet" / "there")
+    cache = tmp_path / "cache"
+    monkeypatch.setattr(jit, "CACHE_DIRECTORY", cache)
     assert found("kernel cache", Machine())["kernel cache"].value.startswith("cold")
-    (tmp_path / "not yet" / "there" / "numba").mkdir(parents=True)
-    (tmp_path / "not yet" / "there" / "numba" / "a.nbc").write_bytes(bytes(3 << 20))
+    (cache / "numba").mkdir(parents=True)
+    (cache / "numba" / "a.nbc").write_bytes(bytes(3 << 20))
     assert found("kernel cache", Machine())["kernel cache"].value.startswith("warm, 1 kernels, 3 MiB")
     monkeypatch.setattr(jit, "CACHE_DIRECTORY", Path("/dev/null/cache"))
     assert found("kernel cache", Machine())["kernel cache"].state == PROBLEM
@@ -202,7 +202,7 @@ def test_the_verdict_asks_for_no_missed_period_and_a_fifth_of_it(measured: Jitte
     assert bool(check.remedy) is (verdict != OK)
 
 
-@LINUX
+@needs_absolute_sleep
 @needs_compiler
 def test_a_loop_is_woken_as_often_as_asked() -> None:
     shares: list[float] = []

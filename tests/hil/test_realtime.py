@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from platforms import needs_absolute_sleep
 from small_network import CAR, CONTROLLER, write_small_network
 
 from hil import clock, realtime
@@ -19,7 +20,7 @@ from hil.realtime import RealtimeBench
 from hil.session import BusSession
 from hil.timing import Ended, LoopSettings, Overrun
 
-pytestmark = pytest.mark.skipif(not clock.AVAILABLE, reason="the real-time loop needs Linux")
+pytestmark = needs_absolute_sleep
 
 
 ORDINARY = {"priority": 0, "lock_memory": False}  # what every machine grants

@@ -102,8 +102,8 @@ def test_a_session_records_both_directions_with_the_time_of_sending(tmp_path):
     origin = time.monotonic_ns()
     recorder = Recorder(tmp_path / "run.blf", BUSES, origin)
     with can.Bus(interface="virtual", channel="test_recorder") as peer:
-        opener = lambda: can.Bus(interface="virtual", channel="test_recorder")  # noqa: E731
-        session = BusSession(opener, 1, origin, (control[0], storage[0]), (control[1], storage[1]), recorder=recorder)
+        bus = can.Bus(interface="virtual", channel="test_recorder")
+        session = BusSession(bus, 1, origin, (control[0], storage[0]), (control[1], storage[1]), recorder=recorder)
         session.start()
         wait_until(lambda: session.words[0] == 2)
         push_values(control[1], storage[1], time.monotonic_ns() - origin, np.uint64(5), 0x1D4, 1, 8, 0)

@@ -8,11 +8,12 @@ import threading
 from pathlib import Path
 
 import pytest
+from platforms import needs_absolute_sleep
 
-from hil import clock, scheduling
+from hil import scheduling
 from hil.scheduling import PR_GET_TIMERSLACK, Finding, Scheduling, examine, parse_list, refused
 
-pytestmark = pytest.mark.skipif(not clock.AVAILABLE, reason="rights of Linux")
+pytestmark = needs_absolute_sleep
 
 
 def locked_memory() -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from platforms import needs_socketcan
 
 from hil import socketcan
 from hil.frames import FrameFlags, new_frames
@@ -31,7 +32,7 @@ from hil.socketcan import (
     transmit,
 )
 
-pytestmark = pytest.mark.skipif(not socketcan.AVAILABLE, reason="SocketCAN is a thing of Linux")
+pytestmark = needs_socketcan
 
 CAN_FRAME = struct.Struct("=IB3x8s")
 

@@ -5,12 +5,12 @@ import threading
 import time
 
 import pytest
+from platforms import needs_absolute_sleep
 
-from hil import clock
 from hil.timing import LoopSettings, Overrun
 from hil.wake_ups import measure_wake_ups, steal_time
 
-pytestmark = pytest.mark.skipif(not clock.AVAILABLE, reason="the real-time loop needs Linux")
+pytestmark = needs_absolute_sleep
 
 
 @pytest.mark.parametrize("spin", [0, 50_000])

@@ -1,0 +1,162 @@
+from math import inf, nan
+
+import pytest
+from controller_rig import Rig, first
+from monitor_rig import DT, SETTLED, MonitorRig, axles
+
+from firmware_model.kernel import kernel
+from firmware_model.measurements import Fault
+from firmware_model.signals import Outputs
+from firmware_model.torque_monitor import check_hand, check_request
+
+# A recorded request ---------------------------------------------------------------------------------------------------------
+
+
+class RequestRig(Rig):
+    """The monitor beside a recording, in which one axle has a torque."""
+
+    def __init__(self, torque, axle="front"):
+        super().__init__(20.0)
+        self.request, self.axle = first(Outputs.new()), axle
+        self.request[axle].motor_torque = torque
+        self.request.front.link.age = self.request.rear.link.age = 0.005
+        self.watched = self.measurements.torque_monitor
+
+    def check(self, commanded, seconds):
+        monitor = self.state.torque_monitor
+        for _ in range(round(seconds / DT)):
+            self.outputs[self.axle].motor_torque = commanded
+            check_request(DT, self.inputs, self.request, monitor, self.outputs, self.watched, self.calibration)
+        return Fault(int(monitor.faults))
+
+
+@axles
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_recorded_request_is_the_bound_in_a_replay(axle, sign):
+    rig = RequestRig(sign * 100.0, axle)
+    assert rig.check(sign * 109.9, 0.5) == Fault(0)
+    assert rig.check(sign * 110.1, 0.01) == Fault.MONITOR_EXCESS
+    assert rig.check(0.0, 0.02) == Fault(0)
+    assert rig.check(sign * -7.9, 0.5) == Fault(0)
+    assert rig.check(sign * -8.1, 0.01) == Fault.MONITOR_OPPOSITE
+
+
+@pytest.mark.parametrize("request_torque", [0.5, -0.5])
+def test_a_small_request_allows_a_small_torque(request_torque):
+    rig = RequestRig(request_torque)
+    rig.check(0.0, SETTLED)
+    assert (rig.watched.allowed_lower, rig.watched.allowed_upper) == (min(request_torque, 0.0), max(request_torque, 0.0))
+
+
+@axles
+def test_what_a_recorded_inverter_delivers_is_compared_with_what_it_was_asked_for(axle):
+    rig = RequestRig(100.0, axle)
+    fault = Fault.FRONT_TORQUE_DEVIATION if axle == "front" else Fault.REAR_TORQUE_DEVIATION
+    rig.inputs[axle].motor_torque = 110.0
+    assert rig.check(20.0, 1.0) == Fault(0)  # our own command is not what it obeyed; the recording begins under load
+    rig.inputs[axle].motor_torque = 110.5
+    assert rig.check(20.0, 0.069) == Fault(0)
+    assert rig.check(20.0, 0.001) == fault
+
+
+@axles
+@pytest.mark.parametrize(("age", "compared"), [(1e6, False), (0.051, False), (0.05, True)])
+def test_without_a_request_nothing_is_compared(axle, age, compared):
+    rig = RequestRig(0.0, axle)
+    rig.request[axle].link.age = age
+    rig.inputs[axle].motor_torque = 100.0
+    assert (rig.check(0.0, 0.1) != Fault(0)) == compared
+
+
+# Torque by hand -------------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def watch_hand(steps, dt, front, rear, inputs, state, outputs, measurements, calibration):
+    for _ in range(steps):
+        outputs.front.motor_torque = front
+        outputs.rear.motor_torque = rear
+        check_hand(dt, inputs, state, outputs, measurements, calibration)
+
+
+class HandMonitorRig(MonitorRig):
+    """The monitor of a bench without a car: the operator's panel instead of pedals."""
+
+    def __init__(self, front=0.0, rear=0.0):
+        super().__init__(speed=0.0)
+        self.inputs.panel.front_torque, self.inputs.panel.rear_torque = front, rear
+
+    def check_hand(self, front, rear, seconds=DT):
+        watch_hand(round(seconds / DT), DT, front, rear, self.inputs, self.memory, self.outputs, self.watched, self.calibration)
+        return self.torques
+
+
+@pytest.mark.parametrize(("asked", "commanded"), [(10.0, 10.0), (-10.0, -10.0), (20.0, 29.0), (50.0, 29.0)])
+def test_what_the_operator_asks_for_within_the_clamp_is_no_fault(asked, commanded):
+    rig = HandMonitorRig(front=asked)
+    rig.check_hand(commanded, 0.0, 0.3)
+    assert rig.monitor_faults & (Fault.MONITOR_EXCESS | Fault.MONITOR_OPPOSITE) == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "commanded", "fault"),
+    [
+        (10.0, 21.0, Fault.MONITOR_EXCESS),
+        (50.0, 31.0, Fault.MONITOR_EXCESS),
+        (10.0, -9.0, Fault.MONITOR_OPPOSITE),
+        (nan, 9.0, Fault.MONITOR_OPPOSITE),
+    ],
+)
+def test_more_than_the_operators_torque_or_against_it_is_cut(asked, commanded, fault):
+    rig = HandMonitorRig(front=asked)
+    assert rig.check_hand(commanded, 0.0, 0.3) == (0.0, 0.0)
+    assert rig.monitor_faults & fault
+
+
+def allowed_by_hand(rig):
+    rig.check_hand(0.0, 0.0, SETTLED)
+    both, front, rear = rig.watched, rig.watched.front, rig.watched.rear
+    return [(float(band.allowed_lower), float(band.allowed_upper)) for band in (both, front, rear)]
+
+
+@pytest.mark.parametrize(
+    ("front", "rear", "lower", "upper"),
+    [
+        (10.0, 5.0, 0.0, 15.0), (-10.0, -5.0, -15.0, 0.0), (0.5, -2.0, -2.0, 0.5), (-2.0, 0.5, -2.0, 0.5), (0.0, 0.0, 0.0, 0.0),
+        (50.0, 0.0, 0.0, 20.0), (0.0, -50.0, -20.0, 0.0), (nan, inf, 0.0, 0.0),
+    ],
+)  # fmt: skip
+def test_the_band_of_an_operator_is_what_both_motors_are_asked_for(front, rear, lower, upper):
+    assert allowed_by_hand(HandMonitorRig(front, rear)) == [(lower, upper)] * 3
+
+
+@pytest.mark.parametrize("torque", [5000.0, -5000.0])
+def test_no_clamp_allows_more_by_hand_than_a_motor_has(torque):
+    rig = HandMonitorRig(torque)
+    rig.calibration.hand_torque.torque_max = nan
+    rig.calibration.torque_monitor.motor_torque_max = inf
+    assert allowed_by_hand(rig) == [(min(torque, 0.0) / 5.0, max(torque, 0.0) / 5.0)] * 3
+
+
+@pytest.mark.parametrize(("timeout", "longest"), [(0.5, 0.5), (nan, 1.0)])
+def test_an_operator_counts_until_the_panel_has_been_silent_for_its_time(timeout, longest):
+    rig = HandMonitorRig(15.0, 3.0)
+    rig.calibration.input_qualification.panel_timeout = timeout
+    rig.inputs.panel.link.age = longest
+    assert allowed_by_hand(rig) == [(0.0, 18.0)] * 3
+    rig.inputs.panel.link.age = longest + 0.001
+    assert allowed_by_hand(rig) == [(0.0, 0.0)] * 3
+
+
+@axles
+def test_what_is_delivered_by_hand_is_compared_with_the_command(axle):
+    rig = HandMonitorRig()
+    rig.inputs[axle].motor_torque = 10.5
+    rig.check_hand(0.0, 0.0, 0.070)
+    assert rig.monitor_faults == (Fault.FRONT_TORQUE_DEVIATION if axle == "front" else Fault.REAR_TORQUE_DEVIATION)
+
+
+def test_an_operator_who_is_gone_wants_nothing():
+    rig = HandMonitorRig(front=15.0)
+    rig.inputs.panel.link.age = 0.6
+    assert rig.check_hand(15.0, 0.0, 0.3) == (0.0, 0.0)

@@ -1,0 +1,193 @@
+"""Supervised sessions carry frames both ways, count them, and send what is allowed."""
+
+import os
+import time
+
+import can
+import pytest
+from session_rig import Rig, virtual, wait_until
+
+from hil.bus_state import BusState
+from hil.frames import FrameFlags
+from hil.session import BATCH, MOST_IDENTIFIERS
+
+
+def test_frames_are_carried_in_both_directions(peer):
+    with Rig(virtual(peer)) as rig:
+        rig.wait_for(BusState.ACTIVE)
+        peer.send(can.Message(arbitration_id=0x1DA, is_extended_id=False, data=b"\1\2\3"))
+        peer.send(can.Message(arbitration_id=0x18DAF110, is_extended_id=True, data=b"\xff" * 8))
+        rig.push(0x1D4, b"\x10\x20")
+        rig.push(0x18DA10F1, b"", extended=True)
+        sent = [peer.recv(5.0) for _ in range(2)]
+        wait_until(lambda: rig.session.counters.received == 2 and rig.session.counters.sent == 2)
+        assert [(m.arbitration_id, m.is_extended_id, bytes(m.data)) for m in sent] == [
+            (0x1D4, False, b"\x10\x20"),
+            (0x18DA10F1, True, b""),
+        ]
+        frames = rig.received()
+        assert frames.identifier.tolist() == [0x1DA, 0x18DAF110]
+        assert frames.payload.tolist() == [0x030201, 2**64 - 1]
+        assert frames.length.tolist() == [3, 8]
+        assert frames.kind.tolist() == [0, FrameFlags.EXTENDED]
+        assert frames.bus.tolist() == [3, 3]
+        assert 0 < frames.time[0] <= frames.time[1]
+
+
+def test_history_tells_received_and_sent_frames_with_their_times(peer):
+    with Rig(virtual(peer)) as rig:
+        rig.wait_for(BusState.ACTIVE)
+        rig.push(0x1D4, b"\x10", age=0.01)
+        assert peer.recv(5.0)
+        peer.send(can.Message(arbitration_id=0x1DA, is_extended_id=False, data=b"\1"))
+        wait_until(lambda: rig.session.counters.received == 1)
+        frames = rig.session.new_frames()
+        assert frames.identifier.tolist() == [0x1D4, 0x1DA]
+        assert frames.kind.tolist() == [FrameFlags.TRANSMITTED, 0]
+        assert frames.bus.tolist() == [3, 3]
+        due = rig.storage[1][0].time
+        assert frames.time[0] - due >= 10_000_000  # when it was sent, not when it was due
+        assert rig.session.deviations.worst == frames.time[0] - due
+        assert len(rig.session.new_frames()) == 0
+
+
+def test_take_gives_what_was_received_only(peer):
+    with Rig(virtual(peer)) as rig:
+        rig.wait_for(BusState.ACTIVE)
+        rig.push(0x1D4)
+        peer.send(can.Message(arbitration_id=0x1DA, is_extended_id=False, data=b"\1"))
+        wait_until(lambda: rig.session.counters.received == 1 and rig.session.counters.sent == 1)
+        ((when, *rest),) = rig.session.take()
+        assert when > 0
+        assert rest == [1, 0x1DA, 1, 0]
+
+
+def test_what_has_arrived_is_counted_by_identifier(peer):
+    with Rig(virtual(peer)) as rig:
+        rig.wait_for(BusState.ACTIVE)
+        for identifier, extended in ((0x1DA, False), (0x1DA, True), (0x1DA, False)):
+            peer.send(can.Message(arbitration_id=identifier, is_extended_id=extended))
+        wait_until(lambda: rig.session.counters.received == 3)
+        seen = rig.session.seen
+        assert {key: arrivals.frames for key, arrivals in seen.items()} == {(0x1DA, False): 2, (0x1DA, True): 1}
+        assert seen[0x1DA, False].last > seen[0x1DA, True].last
+
+
+def test_a_bus_of_random_identifiers_does_not_fill_the_memory(peer):
+    with Rig(virtual(peer)) as rig:
+        rig.wait_for(BusState.ACTIVE)
+        for identifier in range(MOST_IDENTIFIERS + 50):
+            peer.send(can.Message(arbitration_id=identifier, is_extended_id=True))
+        wait_until(lambda: rig.session.counters.received == MOST_IDENTIFIERS + 50)
+        assert len(rig.session.seen) == MOST_IDENTIFIERS
+
+
+def test_our_own_frames_do_not_come_back_by_multicast():
+    def opener():
+        return can.Bus(interface="udp_multicast", channel="239.74.163.77", port=43_117)
+
+    try:
+        opener().shutdown()
+    except can.CanError:
+        pytest.skip("this machine has no multicast")
+    with Rig(opener) as rig, Rig(opener) as other:
+        rig.wait_for(BusState.ACTIVE)
+        other.wait_for(BusState.ACTIVE)
+        for identifier in range(0x100, 0x110):
+            rig.push(identifier)
+        rig.push(0x7FF, b"\1")
+        other.push(0x7FF, b"\1")  # the same frame from elsewhere is no echo
+        wait_until(lambda: (0x7FF, False) in rig.session.seen and (0x7FF, False) in other.session.seen)
+        assert rig.received().identifier.tolist() == [0x7FF]
+        assert len(other.received()) >= 1
+
+
+def test_remote_and_error_frames_do_not_reach_the_loop(peer):
+    with Rig(virtual(peer)) as rig:
+        rig.wait_for(BusState.ACTIVE)
+        peer.send(can.Message(arbitration_id=0x1DA, is_extended_id=False, is_remote_frame=True, dlc=8))
+        peer.send(can.Message(is_error_frame=True))
+        peer.send(can.Message(arbitration_id=0x1DB, is_extended_id=False))
+        wait_until(lambda: rig.session.counters.received == 2)
+        assert rig.session.counters.error_frames == 1
+        assert rig.received().identifier.tolist() == [0x1DB]
+        assert rig.session.new_frames().kind.tolist() == [FrameFlags.REMOTE, 0]
+
+
+def test_an_event_descriptor_wakes_the_sender(peer):
+    wake = os.eventfd(0, os.EFD_NONBLOCK)
+    try:
+        with Rig(virtual(peer), wake=wake) as rig:
+            rig.wait_for(BusState.ACTIVE)
+            for identifier in (0x1D4, 0x1D5):
+                rig.push(identifier)
+                os.eventfd_write(wake, 1)
+                assert peer.recv(5.0).arbitration_id == identifier
+    finally:
+        os.close(wake)
+
+
+def test_waiting_frames_still_go_out_when_the_session_stops(peer):
+    with Rig(virtual(peer)) as rig:
+        rig.wait_for(BusState.ACTIVE)
+        for identifier in range(3 * BATCH):
+            rig.push(identifier)
+    assert [peer.recv(5.0).arbitration_id for _ in range(3 * BATCH)] == list(range(3 * BATCH))
+    assert rig.session.state == BusState.CLOSED
+
+
+def test_load_counts_the_bits_of_both_directions(peer):
+    with Rig(virtual(peer), bitrate=10_000) as rig:
+        rig.wait_for(BusState.ACTIVE)
+        end = time.monotonic() + 10.0
+        while rig.session.load == 0.0 and time.monotonic() < end:
+            rig.push(0x1D4, bytes(8))
+            peer.send(can.Message(arbitration_id=0x1DA, is_extended_id=False, data=bytes(8)))
+            time.sleep(0.02)
+        counters = rig.session.counters
+        assert 0.0 < rig.session.load <= 135 * (counters.sent + counters.received) / 10_000  # 135 bits, and a second at least
+
+
+# What may be sent
+
+
+def test_only_allowed_frames_are_sent_and_each_refused_identifier_is_said_once(peer):
+    with Rig(virtual(peer), allowed={(0x1D4, False), (0x18DA10F1, True)}) as rig:
+        rig.wait_for(BusState.ACTIVE)
+        for identifier, extended in ((0x1D4, True), (0x55B, False), (0x55B, False), (0x18DA10F1, True), (0x1D4, False)):
+            rig.push(identifier, extended=extended)
+        assert [peer.recv(5.0).arbitration_id for _ in range(2)] == [0x18DA10F1, 0x1D4]
+        assert rig.session.counters.refused == 3
+        said = [text for text in rig.texts() if "not in the list" in text]
+        assert len(said) == 2
+        assert "frame 000001D4 " in said[0]
+        assert "frame 55B " in said[1]
+
+
+def test_a_listening_session_sends_nothing(peer):
+    with Rig(virtual(peer), listen_only=True) as rig:
+        rig.wait_for(BusState.ACTIVE)
+        rig.push(0x1D4)
+        wait_until(lambda: rig.session.counters.withheld == 1)
+    assert rig.session.counters.sent == 0
+    assert peer.recv(0) is None
+
+
+def test_an_empty_list_allows_nothing(peer):
+    with Rig(virtual(peer), allowed=()) as rig:
+        rig.wait_for(BusState.ACTIVE)
+        rig.push(0x1D4)
+        wait_until(lambda: rig.session.counters.refused == 1)
+    assert peer.recv(0) is None
+
+
+def test_a_frame_that_is_long_overdue_is_discarded(peer):
+    with Rig(virtual(peer)) as rig:
+        rig.wait_for(BusState.ACTIVE)
+        rig.push(0x1D4, age=1.0)
+        rig.push(0x1D5)
+        assert peer.recv(5.0).arbitration_id == 0x1D5
+        assert rig.session.counters.late == 1
+
+
+# Losing the bus
