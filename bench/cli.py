@@ -32,6 +32,10 @@ StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with status 1
 VehicleOption = Annotated[
     str, typer.Option("--vehicle", "-v", help="Vehicle by name (see: e4hil vehicles) or the path of its TOML.", metavar="NAME")
 ]
+ScenarioArgument = Annotated[str, typer.Argument(help="Scenario by name (see: e4hil scenarios), or the path of a TOML or CSV.")]
+ScenarioDurationOption = Annotated[
+    float | None, typer.Option("--duration", help="Length of the scenario in seconds.", min=0.1, metavar="S")
+]
 FrontOption = Annotated[
     str | None,
     typer.Option("--front", help="Bus of the front inverter (see: e4hil adapters).", metavar="INTERFACE:CHANNEL[@BITRATE]"),
@@ -86,15 +90,10 @@ def common(
 
 @app.command()
 def drive(
-    scenario: Annotated[
-        str, typer.Argument(help="Scenario by name (see: e4hil scenarios), or the path of a TOML or CSV.")
-    ] = "launch",
+    scenario: ScenarioArgument = "launch",
     vehicle: VehicleOption = "leaf_twin_motor",
     network: NetworkOption = None,
-    duration: Annotated[
-        float | None,
-        typer.Option("--duration", help="Length of the scenario in seconds.", min=0.1, metavar="S"),
-    ] = None,
+    duration: ScenarioDurationOption = None,
     realtime: Annotated[
         bool, typer.Option("--realtime", help="At wall-clock speed on python-can virtual buses (Linux).")
     ] = False,
@@ -202,9 +201,7 @@ def ecu(
 
 @app.command("bench")
 def car_bench(
-    scenario: Annotated[
-        str, typer.Argument(help="Scenario by name (see: e4hil scenarios), or the path of a TOML or CSV.")
-    ] = "launch",
+    scenario: ScenarioArgument = "launch",
     front: FrontOption = None,
     rear: RearOption = None,
     chassis: ChassisOption = None,
@@ -217,9 +214,7 @@ def car_bench(
     roles: Annotated[
         str, typer.Option("--roles", help="Only these control units of the car, for example front_inverter.", metavar="ROLES")
     ] = "",
-    duration: Annotated[
-        float | None, typer.Option("--duration", help="Length of the scenario in seconds.", min=0.1, metavar="S")
-    ] = None,
+    duration: ScenarioDurationOption = None,
     listen_only: ListenOption = False,
     record: RecordOption = None,
     record_size: RecordSizeOption = None,

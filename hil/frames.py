@@ -5,7 +5,7 @@ Time is a whole number of nanoseconds, so that every time of a run is exact.
 """
 
 from enum import IntFlag
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,6 +35,20 @@ class FrameFlags(IntFlag):
     ERROR = 2
     REMOTE = 4
     TRANSMITTED = 8  # written by the logging tool itself
+
+
+EXTENDED, ERROR, REMOTE, TRANSMITTED = (int(flag) for flag in FrameFlags)  # plain numbers are several times as fast
+
+
+class PlainFrame(NamedTuple):
+    """One frame in Python's own numbers, which are several times as fast as fields of a record; named as there."""
+
+    time: int  # [ns]
+    payload: int
+    identifier: int
+    bus: int
+    length: int  # [bytes]
+    kind: int  # FrameFlags
 
 
 def new_frames(count: int) -> Any:

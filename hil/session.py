@@ -33,9 +33,18 @@ from hil.drivers import (
     reason,
     state_in_error_frame,
 )
-from hil.frames import FrameFlags, bytes_from_payload, new_frames, payload_from_bytes
+from hil.frames import (
+    ERROR,
+    EXTENDED,
+    REMOTE,
+    TRANSMITTED,
+    PlainFrame,
+    bytes_from_payload,
+    new_frames,
+    payload_from_bytes,
+)
 from hil.ring import drain, new_rings, push_values, store_word
-from hil.session_records import Arrivals, Counters, Deviations, Row, SessionEvent, SessionSettings
+from hil.session_records import Arrivals, Counters, Deviations, SessionEvent, SessionSettings
 from hil.wire import frame_bits
 
 POLL = 0.5e-3  # [s] how long a frame may wait in the transmit ring
@@ -55,7 +64,6 @@ MOST_IDENTIFIERS = 4096  # of which arrivals are counted one by one
 UNREADABLE_IN_A_ROW = 100  # lines or frames without sense after which the bus counts as lost
 ERRORS_IN_A_ROW = 20  # error frames without a good one in between that make the bitrate doubtful
 USUAL_BITRATE = 500_000  # [bit/s] of the car's buses, where nobody says
-EXTENDED, ERROR, REMOTE, TRANSMITTED = (int(flag) for flag in FrameFlags)  # plain numbers are several times as fast
 EXTENDED_KEY = 1 << 32  # marks a 29-bit identifier in the keys of tables
 
 
@@ -124,7 +132,7 @@ class BusSession:
         self._wake = wake
         self._put = recorder.put if recorder else None
         self._report = report
-        self._history: deque[Row] = deque(maxlen=HISTORY)
+        self._history: deque[PlainFrame] = deque(maxlen=HISTORY)
         self._seen: dict[int, Arrivals] = {}
         self._refused: set[int] = set()
         self._bits = [0, 0]  # received, sent
@@ -200,7 +208,7 @@ class BusSession:
         """All frames since the last call of this or ``take``; those sent are TRANSMITTED, at the time they were sent."""
         rows = sorted(self._taken())
         frames = new_frames(len(rows))
-        for name, column in zip(Row._fields, zip(*rows, strict=True), strict=False):  # no columns without rows
+        for name, column in zip(PlainFrame._fields, zip(*rows, strict=True), strict=False):  # no columns without rows
             frames[name] = column
         return frames
 
@@ -557,11 +565,11 @@ class BusSession:
     def _keep(self, time: int, payload: int, identifier: int, length: int, kind: int) -> None:
         if len(self._history) == HISTORY:
             self.counters.untaken += 1
-        self._history.append(Row(time, payload, identifier, self.index, length, kind))
+        self._history.append(PlainFrame(time, payload, identifier, self.index, length, kind))
         if self._put:
             self._put(time, payload, identifier, self.index, length, kind)
 
-    def _taken(self) -> list[Row]:
+    def _taken(self) -> list[PlainFrame]:
         return [self._history.popleft() for _ in range(len(self._history))]
 
 

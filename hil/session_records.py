@@ -27,17 +27,6 @@ class SessionEvent(NamedTuple):
     text: str  # one line
 
 
-class Row(NamedTuple):
-    """A frame of the history, as hil.frames.FRAME has it."""
-
-    time: int  # [ns]
-    payload: int
-    identifier: int
-    bus: int
-    length: int  # [bytes]
-    kind: int  # FrameFlags
-
-
 class Arrivals(NamedTuple):
     """What has arrived under one identifier."""
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.commands.performance_slcan import full_bus_rows, unplugging_rows
+from bench.commands.performance_slcan import background, full_bus_rows, unplugging_rows
 from bench.nodes.echo import EchoState
 from bench.rows import Row, bounded
 from firmware_model.kernel import kernel, new
@@ -170,19 +170,6 @@ def burn(done: threading.Event) -> None:
     """Compute in Python all the time."""
     while not done.is_set():
         sum(range(1000))
-
-
-@contextmanager
-def background(work: Callable[[threading.Event], None]) -> Iterator[None]:
-    """``work`` in a thread, which ends when the event that it is given is set."""
-    done = threading.Event()
-    thread = threading.Thread(target=work, args=(done,), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 # --- frames -------------------------------------------------------------------------------------------------------------------

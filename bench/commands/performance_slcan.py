@@ -180,21 +180,31 @@ def session_on(address: str) -> Iterator[BusSession]:
 @contextmanager
 def talking(address: str) -> Iterator[None]:
     """Somebody else on the bus, who sends a frame every now and then, whether or not it is acknowledged."""
-    peer, done = Peer(address), threading.Event()
+    peer = Peer(address)
 
-    def talk() -> None:
+    def talk(done: threading.Event) -> None:
         while not done.wait(TALKING_PAUSE):
             with suppress(Exception):  # its buffer may be full of frames that nobody has acknowledged
                 peer.send(IDENTIFIER, 0)
 
-    thread = threading.Thread(target=talk, daemon=True)
+    try:
+        with background(talk):
+            yield
+    finally:
+        peer.close()
+
+
+@contextmanager
+def background(work: Callable[[threading.Event], None]) -> Iterator[None]:
+    """``work`` in a thread, which ends when the event that it is given is set."""
+    done = threading.Event()
+    thread = threading.Thread(target=work, args=(done,), daemon=True)
     thread.start()
     try:
         yield
     finally:
         done.set()
         thread.join()
-        peer.close()
 
 
 def wait_for(condition: Callable[[], bool], begin: float) -> float:

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from hil.frames import FRAME, FrameFlags, new_frames
+from hil.frames import ERROR, EXTENDED, FRAME, REMOTE, TRANSMITTED, new_frames
 
-EXTENDED, ERROR, REMOTE, TRANSMITTED = (int(flag) for flag in FrameFlags)
 HEADER = struct.Struct("<4sL8BQQLL8H8H72x")  # 144 bytes
 VERSION = (5, 0, 0, 0, 2, 6, 8, 1)  # of the application, and of the format
 OBJECT = struct.Struct("<4sHHLL")  # signature, size of this header, its version, size of the object, its type

@@ -7,17 +7,8 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from hil.captures.recording import EPOCH, LoggedFrame
-from hil.captures.text import (
-    ERROR,
-    EXTENDED,
-    HIGHEST_EXTENDED,
-    REMOTE,
-    TRANSMITTED,
-    TextFormat,
-    identify,
-    match_line,
-    nanoseconds,
-)
+from hil.captures.text import HIGHEST_EXTENDED, TextFormat, identify, match_line, nanoseconds
+from hil.frames import ERROR, EXTENDED, REMOTE, TRANSMITTED
 
 ERROR_BIT = 0x2000_0000  # of the identifier, in socketcan and its logs
 

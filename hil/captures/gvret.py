@@ -3,7 +3,8 @@
 import re
 
 from hil.captures.recording import LoggedFrame
-from hil.captures.text import TRANSMITTED, TextFormat, identify, match_line, nanoseconds
+from hil.captures.text import TextFormat, identify, match_line, nanoseconds
+from hil.frames import TRANSMITTED
 
 MICROSECOND = 1000  # [ns]
 

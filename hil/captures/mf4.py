@@ -18,9 +18,9 @@ import numpy as np
 
 from hil.captures.python_can import MF4, read_binary
 from hil.captures.recording import Recording
-from hil.captures.text import ERROR, EXTENDED, REMOTE, TRANSMITTED
 from hil.errors import UsageError
 from hil.files import atomic_path
+from hil.frames import ERROR, EXTENDED, REMOTE, TRANSMITTED
 
 CHILD = f"from {__name__} import answer; answer()"  # what the process of its own runs
 SHORTEST_LIMIT = 30.0  # [s]

@@ -15,7 +15,8 @@ from typing import Any
 from warnings import catch_warnings, simplefilter
 
 from hil.captures.recording import LoggedFrame, Recording
-from hil.captures.text import ERROR, EXTENDED, HIGHEST_EXTENDED, REMOTE, TRANSMITTED
+from hil.captures.text import HIGHEST_EXTENDED
+from hil.frames import ERROR, EXTENDED, REMOTE, TRANSMITTED
 
 UNNAMED_CHANNEL = "0"
 LONGEST_HEADER = 50  # lines

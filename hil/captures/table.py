@@ -17,7 +17,8 @@ from itertools import pairwise
 from statistics import median
 
 from hil.captures.recording import SECOND, LoggedFrame
-from hil.captures.text import REMOTE, TRANSMITTED, TextFormat, first_lines, identify, nanoseconds
+from hil.captures.text import TextFormat, first_lines, identify, nanoseconds
+from hil.frames import REMOTE, TRANSMITTED
 
 FORMAT_NAME = "table of a USB-CAN logger"
 SAMPLE = 1000  # lines from which the columns are told

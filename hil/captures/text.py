@@ -5,9 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from hil.captures.recording import SECOND, LoggedFrame, Recording
-from hil.frames import FrameFlags
-
-EXTENDED, ERROR, REMOTE, TRANSMITTED = (int(flag) for flag in FrameFlags)  # plain numbers: flags would cost more than the parsing
+from hil.frames import EXTENDED
 
 HIGHEST_STANDARD = 0x7FF
 HIGHEST_EXTENDED = 0x1FFF_FFFF

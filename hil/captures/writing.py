@@ -2,25 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from hil.captures.blf import BlfEncoder
 from hil.files import atomic_path
-from hil.frames import FrameFlags, bytes_from_payload
+from hil.frames import ERROR, EXTENDED, REMOTE, TRANSMITTED, PlainFrame, bytes_from_payload
 
-EXTENDED, ERROR, REMOTE, TRANSMITTED = (int(flag) for flag in FrameFlags)  # plain numbers are several times as fast
 SOCKETCAN_ERROR = 0x2000_0000  # how candump marks an error frame in the identifier
-
-
-class Item(NamedTuple):
-    """One frame in Python's own numbers, which are several times as fast as fields of a record."""
-
-    time: int  # [ns]
-    payload: int
-    identifier: int
-    bus: int
-    length: int  # [bytes]
-    kind: int  # FrameFlags
 
 
 def write_candump(target: Path, frames: Any, channels: Sequence[str], start: float = 0.0) -> None:
@@ -34,7 +22,7 @@ def write_candump(target: Path, frames: Any, channels: Sequence[str], start: flo
         file.writelines(candump_line(item, channels[item.bus], offset) for item in items(frames))
 
 
-def candump_line(item: Item, channel: str, offset: int) -> str:
+def candump_line(item: PlainFrame, channel: str, offset: int) -> str:
     """One line of the log, at the time of the frame plus ``offset`` [us]."""
     seconds, microseconds = divmod((item.time + 500) // 1000 + offset, 1_000_000)
     if item.kind & REMOTE:
@@ -62,7 +50,7 @@ def write_blf(target: Path, frames: Any, channels: Sequence[str], start: float =
         temporary.write_bytes(encoder.header() + containers)
 
 
-def python_can_message(item: Item, start: float) -> Any:
+def python_can_message(item: PlainFrame, start: float) -> Any:
     """A message of python-can, with its time after ``start`` [s] and channels from 0."""
     import can
 
@@ -79,7 +67,7 @@ def python_can_message(item: Item, start: float) -> Any:
     )
 
 
-def items(frames: Any) -> Iterator[Item]:
+def items(frames: Any) -> Iterator[PlainFrame]:
     """The frames one by one."""
-    columns = (frames[name].tolist() for name in Item._fields)
-    return map(Item._make, zip(*columns, strict=True))
+    columns = (frames[name].tolist() for name in PlainFrame._fields)
+    return map(PlainFrame._make, zip(*columns, strict=True))

@@ -5,35 +5,11 @@ import threading
 import numpy as np
 import pytest
 
-from firmware_model.kernel import kernel
+from bench.commands.performance_realtime import consume, produce
 from hil.frames import new_frames
-from hil.ring import DROPPED, drain, new_rings, push, push_values
+from hil.ring import DROPPED, drain, new_rings, push_values
 
 FRAMES = 300_000
-
-
-@kernel
-def produce(control, storage, count, scratch):
-    """Push ``count`` frames numbered in their payload, as often as it takes."""
-    frame = scratch[0]
-    number = 0
-    while number < count:
-        frame.payload = np.uint64(number)
-        if push(control, storage, frame):
-            number += 1
-
-
-@kernel
-def consume(control, storage, count, out):
-    """Take ``count`` frames; returns how many were not the next in line."""
-    number = 0
-    wrong = 0
-    while number < count:
-        for k in range(drain(control, storage, out)):
-            if out[k].payload != np.uint64(number):
-                wrong += 1
-            number += 1
-    return wrong
 
 
 def test_frames_between_two_compiled_threads_arrive_all_and_in_order() -> None:
