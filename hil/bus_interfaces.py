@@ -65,13 +65,16 @@ def _extra(name: str) -> str:
 
 BAUD = {"baud": Option("baudrate", "speed of the serial line", int)}
 
+# What the protocol sends for a bitrate. S7 is 800 kbit/s at Lawicel, 750 at python-can and in some firmware; S9 is not Lawicel's.
+LAWICEL_BITRATES = (10_000, 20_000, 50_000, 100_000, 125_000, 250_000, 500_000, 800_000, 1_000_000)  # S0 to S8 [bit/s]
+LAWICEL_CODES = {bitrate: f"S{code}" for code, bitrate in enumerate(LAWICEL_BITRATES)} | {750_000: "S7", 83_300: "S9"}
+
 INTERFACES: dict[str, Interface] = {
     "slcan": Interface(
         "Lawicel protocol on a serial port: CANable, USBtin, CANUSB, e4hil hub",
         "slcan:/dev/ttyACM0@500000",
         "serial port",
-        # S7 is sent for 750000, as python-can does; firmwares take it for 800000.
-        bitrates=(10_000, 20_000, 50_000, 83_300, 100_000, 125_000, 250_000, 500_000, 750_000, 1_000_000),
+        bitrates=tuple(sorted(LAWICEL_CODES)),
         options={"baud": Option("tty_baudrate", "speed of the serial line, where it is a real one", int)},
         listen_only={"listen_only": True},
         serial=True,

@@ -133,8 +133,8 @@ def processor_checks(machine: Machine) -> Iterator[Check]:
     if any(isolated):
         yield Check("isolation", OK, f"isolated {isolated[0] or 'none'}, without tick {isolated[1] or 'none'}")
     elif count > 1:
-        last = count - 1
-        remedy = f"isolcpus={last} nohz_full={last} rcu_nocbs={last} on the kernel's command line"
+        own = scheduling.chosen_processor(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else count - 1
+        remedy = f"isolcpus={own} nohz_full={own} rcu_nocbs={own} on the kernel's command line"
         yield Check("isolation", BETTER, "none: other programs run on the loop's processor, too", remedy)
     cores = sorted((machine.root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor"))
     governors = sorted({governor for core in cores if (governor := machine.text(str(core.relative_to(machine.root))))})

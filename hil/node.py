@@ -16,6 +16,7 @@ import numpy as np
 
 from firmware_model.kernel import new
 from firmware_model.signals import NEVER_RECEIVED, Inputs, Outputs
+from hil.frames import ERROR, REMOTE
 from hil.network.database import BusMessage, Mapping, Message, Network, NetworkQuestion
 
 TICK = 1_000_000  # [ns] grid on which the cyclic frames of a node are spread
@@ -177,7 +178,9 @@ def _receive(network: Network, spec: NodeSpec) -> Iterator[str]:
     lines = [
         "@kernel",
         f"def receive_{spec.name}(frame, inputs, outputs, port):",
-        '    """Take one frame in: check, decode, store. Frames of unknown identifiers are counted."""',
+        '    """Take one data frame in: check, decode, store. Frames of unknown identifiers are counted."""',
+        f"    if frame.kind & {ERROR | REMOTE}:",
+        "        return",
         "    identifier = np.int64(frame.identifier) | (np.int64(frame.kind & 1) << 32)",
     ]
     for bus in network.buses:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 RING = 4096  # frames; one second of a full 500 kbit/s bus
 RUN, ENDED = 0, 16  # places in the control words of a loop
+LONGEST_STEP = 10_000_000  # [ns] that a step is told to have passed after periods were left out: the raster of vectoring
 START_DELAY = 100_000_000  # [ns] in which the sessions of all nodes start
 SAMPLES_KEPT = 5_000_000_000  # [ns] of samples that may wait to be taken
 
@@ -51,7 +52,7 @@ def loop_{name}(origin, parameters_array, control, statistics_array, measurement
     """Run the node in every period from ``origin`` [ns, CLOCK_MONOTONIC] until asked to stop, or until an overrun ends it."""
     parameters = parameters_array[0]
     period = parameters.period
-    dt = period * 1e-9
+    before = np.int64(0)  # [ns] time of the step before
     statistics = statistics_array[0]
     measurements = measurements_array[0]
     deadline = origin
@@ -66,6 +67,8 @@ def loop_{name}(origin, parameters_array, control, statistics_array, measurement
             ended = OVERRUN
             break
         now = deadline - origin
+        dt = min(now - before, LONGEST_STEP) * 1e-9
+        before = now
         for bus in range({buses}):
             ring = (receive_control[bus], receive_storage[bus])
             socket = (socket_control[bus], socket_memory[bus], socket_statistics[bus])
@@ -117,7 +120,7 @@ from hil.transport import SOCKET, collect, lost_frames, notify, submit
 
 def generate_loop(network: Network, specs: Sequence[NodeSpec], codecs: str) -> str:
     """Text of the module with the real-time loop of a station; its own, so that it is compiled once whoever else is there."""
-    reasons = f"\nASKED, OVERRUN = {int(Ended.ASKED)}, {int(Ended.OVERRUN)}\n"
+    reasons = f"\nASKED, OVERRUN, LONGEST_STEP = {int(Ended.ASKED)}, {int(Ended.OVERRUN)}, {LONGEST_STEP}\n"
     names = [array for spec in specs for array in array_names(spec)]
     tables = {f"{spec.name}_{table}" for spec in specs for table in spec.tables}
     loop = LOOP.format(
@@ -446,6 +449,8 @@ class RealtimeBench:
                     for station in self.stations:
                         station.prepare(scheduling)
                     origin = self.origin = time.monotonic_ns() + START_DELAY
+                    if self._options.recorder:
+                        self._options.recorder.begin(origin)
                     with scheduling.carrying():
                         for station, opened in zip(self.stations, own, strict=True):
                             station.start(opened, self._addresses, origin)

@@ -162,9 +162,10 @@ class Recorder:
         self.files: list[Path] = []  # in order
         self.recorded = 0  # frames
         self.dropped = 0  # frames that found the queue full
-        self.error: OSError | None = None  # why recording has ended early
+        self.error: Exception | None = None  # why recording has ended early
         self._channels = tuple(channels)
         self._origin = origin
+        self._shift = 0  # [ns] from there to the origin of the frames
         self._start = time.time_ns() - time.monotonic_ns() + origin  # [ns since 1970]
         self._limit = limit
         self._report = report
@@ -181,6 +182,10 @@ class Recorder:
             raise UsageError(f"cannot write {target}: {error.strerror or error}") from error
         self._thread = threading.Thread(target=self._run, name=f"record {target.name}", daemon=True)
         self._thread.start()
+
+    def begin(self, origin: int) -> None:
+        """The frames that come from now on count from ``origin`` [ns, CLOCK_MONOTONIC]: a run begins when all is compiled."""
+        self._shift = origin - self._origin
 
     def put(self, time: int, payload: int, identifier: int, bus: int, length: int, kind: int) -> None:
         """Record one frame given by its values."""
@@ -214,7 +219,7 @@ class Recorder:
             stopping = self._stopping.wait(PERIOD)
             try:
                 self._write(everything=stopping)
-            except OSError as error:
+            except Exception as error:  # a full disk, or a mistake in an encoder: the operator must hear of it
                 self._give_up(error)
             if self.dropped and not overflow and not self.error:
                 overflow = True
@@ -229,7 +234,9 @@ class Recorder:
         with self._lock:
             taken, self._queue, self._waiting = self._queue, deque(), 0
         rows = np.array([item for item in taken if isinstance(item, tuple)], dtype=FRAME)
-        frames = np.concatenate([self._held, rows, *(item for item in taken if not isinstance(item, tuple))])
+        fresh = np.concatenate([rows, *(item for item in taken if not isinstance(item, tuple))])
+        fresh["time"] += self._shift
+        frames = np.concatenate([self._held, fresh])
         frames = frames[np.argsort(frames["time"], kind="stable")]
         ripe = len(frames)
         if not everything:
@@ -264,11 +271,11 @@ class Recorder:
         self.files.append(path)
         return file
 
-    def _give_up(self, error: OSError) -> None:
+    def _give_up(self, error: Exception) -> None:
         with self._lock:
             self.error = error
             self._queue.clear()
-        why = error.strerror or str(error)
+        why = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
         self._say(f"recording to {self.target} has ended: {why}; {self.recorded} frames are in it, the session goes on")
 
     def _convert(self) -> None:
@@ -280,8 +287,8 @@ class Recorder:
                 continue
             try:
                 write_mf4(path, frames, start * 1e-9)
-            except UsageError as error:
-                self._say(f"{error}; the frames are in {spool}")
+            except Exception as error:  # whatever the library raises: the frames are not lost by it
+                self._say(f"{path}: {error}; the frames are in {spool}")
                 continue
             spool.unlink()
             self.files[number] = path

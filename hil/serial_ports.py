@@ -1,4 +1,4 @@
-"""Serial ports: which there are, whether this user may open one, who holds it, and keeping it for one session alone."""
+"""Serial ports: which there are, whether this user may open one, and who holds it."""
 
 import getpass
 import os

@@ -20,13 +20,9 @@ from typing import Any
 import can
 import serial
 
+from hil.bus_interfaces import LAWICEL_CODES
 from hil.bus_state import BusState
 
-# Lawicel numbers the bitrates; 83.3 kbit/s is not of Lawicel, and is what python-can sends for it.
-BITRATES = {
-    10_000: b"S0", 20_000: b"S1", 50_000: b"S2", 100_000: b"S3", 125_000: b"S4", 250_000: b"S5", 500_000: b"S6", 750_000: b"S7",
-    1_000_000: b"S8", 83_300: b"S9",
-}  # fmt: skip
 # Kind, identifier, length and data.
 FRAME = re.compile(rb"([tr])([0-7][0-9A-Fa-f]{2})([0-8])([0-9A-Fa-f]*)|([TR])([01][0-9A-Fa-f]{7})([0-8])([0-9A-Fa-f]*)")
 FLAGS = re.compile(rb"F([0-9A-Fa-f]{2})")
@@ -50,8 +46,8 @@ class SlcanBus(can.BusABC):
     def __init__(self, channel: str, bitrate: int | None = None, listen_only: bool = False, tty_baudrate: int = 115_200) -> None:
         """Raises CanInitializationError if there is no such port, it is in use, or the adapter refuses what it is told."""
         self._is_shutdown = True  # until it is open: nothing is to be closed before
-        if bitrate is not None and bitrate not in BITRATES:
-            known = ", ".join(str(rate) for rate in sorted(BITRATES))
+        if bitrate is not None and bitrate not in LAWICEL_CODES:
+            known = ", ".join(str(rate) for rate in sorted(LAWICEL_CODES))
             raise can.CanInitializationError(f"slcan has no bitrate {bitrate}; it has {known}")
         try:
             self._port = serial.serial_for_url(channel, baudrate=tty_baudrate, timeout=READ_TIMEOUT, exclusive=True)
@@ -89,7 +85,7 @@ class SlcanBus(can.BusABC):
         ):  # the answer to the other one is not to be taken for that to what follows
             pass
         if bitrate is not None:
-            self._command(BITRATES[bitrate] + b"\r", f"refuses the bitrate {bitrate}")
+            self._command(f"{LAWICEL_CODES[bitrate]}\r".encode(), f"refuses the bitrate {bitrate}")
         self._command(self._opening, "refuses to listen only" if listen_only else "refuses to open its channel")
         self._waiting.clear()
         self._restart_at = time.monotonic() + RESTART

@@ -275,13 +275,14 @@ class EcuWatch:
     def _follow_buses(self) -> None:
         """A lost bus disarms. Once all are back the car is switched off and on: READY comes by the start-up alone."""
         if not self.bench.is_connected:
-            if not self.restarting and self.operator and self.operator.armed:
+            if self.operator and self.operator.armed:
                 self.operator.arm(False)
                 self.session.tell("operator: disarmed, because a bus is lost; arm anew once it is back")
             self.restarting = True
-        elif self.restarting and self.supply:
-            off = self.state in (SupervisorState.OFF, SupervisorState.WAKE)
-            self.supply.parameters.power_switch[:] = int(off)
+        elif self.restarting:
+            off = self.supply is None or self.state in (SupervisorState.OFF, SupervisorState.WAKE)
+            if self.supply:
+                self.supply.parameters.power_switch[:] = int(off)
             self.restarting = not off
 
     def _tell_changes(self, now: float) -> None:

@@ -14,12 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from hil.bus_interfaces import LAWICEL_BITRATES
 from hil.errors import UsageError
 from hil.virtual_can.can_bus import BUS_OFF_LIMIT, CanBus
 from hil.virtual_can.claim import Claim, default_folder, prepare_folder, remove_remains
 from hil.virtual_can.control import COMMANDS, LONGEST_COMMAND, SOCKET_NAME, number, parse_options
 from hil.virtual_can.injection import Effect, Injection
-from hil.virtual_can.lawicel import BITRATES
 from hil.virtual_can.port import Port
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -321,8 +321,8 @@ def _check(plans: list[BusPlan]) -> None:
     for plan in plans:
         if not NAME.fullmatch(plan.name):
             raise UsageError(f'bus "{plan.name}": a name begins with a letter and has letters, digits, - and _ only')
-        if plan.bitrate not in BITRATES:
-            known = ", ".join(str(bitrate) for bitrate in BITRATES)
+        if plan.bitrate not in LAWICEL_BITRATES:
+            known = ", ".join(str(bitrate) for bitrate in LAWICEL_BITRATES)
             raise UsageError(f"bus {plan.name}: bitrate {plan.bitrate} is none that USB-CAN adapters have: {known}")
         if not 1 <= len(plan.port_names) <= MAXIMUM_PORTS:
             raise UsageError(f"bus {plan.name}: {len(plan.port_names)} ports; must be 1 to {MAXIMUM_PORTS}")

@@ -6,10 +6,10 @@ answered by z or Z, as a CANUSB does; the drivers of python-can and of Linux and
 
 import re
 
+from hil.bus_interfaces import LAWICEL_BITRATES
 from hil.virtual_can.can_bus import EXTENDED, REMOTE, CanBus, Controller, Frame, Mode
 
 OK, BELL = b"\r", b"\a"
-BITRATES = (10_000, 20_000, 50_000, 100_000, 125_000, 250_000, 500_000, 800_000, 1_000_000)  # S0 to S8 [bit/s]
 REGISTER_CLOCK = 8_000_000  # [Hz] of the SJA1000's bit timing, half of its 16 MHz crystal
 MINUTE = 60_000  # [ms] after which a time stamp starts again
 VERSION = b"1013"  # hardware and software, two digits each: those of a CANUSB, whose answers these are
@@ -22,7 +22,7 @@ _FRAMES = {  # form, kind, and the answer when it was taken
     b"R": (re.compile(rb"R([01][0-9A-Fa-f]{7})([0-8])()"), EXTENDED | REMOTE, b"Z\r"),
 }
 _QUESTIONS = {b"": OK, b"V": b"V%b\r" % VERSION, b"v": b"v%b\r" % VERSION}
-_BITRATES = {b"S%d" % code: bitrate for code, bitrate in enumerate(BITRATES)}
+_BITRATES = {b"S%d" % code: bitrate for code, bitrate in enumerate(LAWICEL_BITRATES)}
 _REGISTERS = re.compile(rb"s([0-9A-Fa-f]{2})([0-9A-Fa-f]{2})")
 _MODES = {b"O": Mode.NORMAL, b"L": Mode.LISTEN_ONLY, b"l": Mode.LOOPBACK}
 _TIME_STAMPS = {b"Z0": False, b"Z1": True}

@@ -12,7 +12,7 @@ from pseudo_terminals import another_process, terminal
 
 import hil.bus
 from hil.bus import BusAddress, check_roles, parse_bus_address
-from hil.bus_interfaces import INTERFACES, arguments
+from hil.bus_interfaces import INTERFACES, LAWICEL_CODES, arguments
 from hil.can_links import CanLink
 from hil.errors import UsageError
 from hil.serial_ports import HUB_PROCESS, own_hub_ports
@@ -85,14 +85,18 @@ def test_bitrates_are_those_of_the_drivers() -> None:
     from can.interfaces.pcan.basic import PCAN_BITRATES
     from can.interfaces.seeedstudio.seeedstudio import SeeedBus
 
-    from hil import slcan
-
     tables = {
-        "slcan": slcan.BITRATES, "pcan": PCAN_BITRATES, "kvaser": BITRATE_OBJS, "seeedstudio": SeeedBus.BITRATE,
+        "pcan": PCAN_BITRATES, "kvaser": BITRATE_OBJS, "seeedstudio": SeeedBus.BITRATE,
         "iscan": IscanBus.BAUDRATES,
     }  # fmt: skip
     for name, table in tables.items():
         assert sorted(INTERFACES[name].bitrates or ()) == sorted(table), name
+
+
+def test_the_codes_of_slcan_are_those_that_python_can_sends_and_lawicels_own_bitrate_of_s7() -> None:
+    from can.interfaces.slcan import slcanBus
+
+    assert LAWICEL_CODES == slcanBus._BITRATES | {800_000: "S7"}
 
 
 def driver_of(interface: str) -> Any:

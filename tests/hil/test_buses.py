@@ -4,7 +4,6 @@ Runs over python-can's ``virtual``, over slcan through a hub, over ``udp_multica
 where there is a vcan: ``make test-vcan`` brings one. A further interface is one more entry of ``INTERFACES``.
 """
 
-import os
 import tempfile
 import threading
 import time
@@ -16,7 +15,7 @@ from typing import Any
 import can
 import numpy as np
 import pytest
-from platforms import needs_absolute_sleep
+from platforms import NO_VCAN, VCAN, VCAN_ABSENT, needs_absolute_sleep
 from running import LONG_ENOUGH, STATUS, TORQUE, bench_on, received, run_until
 from small_network import CAR, CONTROLLER, write_small_network
 
@@ -28,8 +27,6 @@ from hil.socketcan import SocketSession
 from hil.virtual_can import BusPlan, Hub, serving
 
 pytestmark = needs_absolute_sleep
-
-VCAN = os.environ.get("E4HIL_VCAN", "vcan0")
 
 
 Place = tuple[str, str]  # the address of the node's bus, and the one by which somebody else is on it
@@ -64,8 +61,8 @@ def udp_multicast() -> Iterator[Place]:
 
 @contextmanager
 def socketcan() -> Iterator[Place]:
-    if not Path("/sys/class/net", VCAN).exists():
-        pytest.skip(f"there is no {VCAN} here: make test-vcan brings one")
+    if VCAN_ABSENT:
+        pytest.skip(NO_VCAN)
     yield f"socketcan:{VCAN}", f"socketcan:{VCAN}"
 
 

@@ -14,14 +14,14 @@ from typing import Any
 import can
 import numpy as np
 import pytest
+from platforms import VCAN, needs_vcan
 from running import TORQUE, bench_on, received, run_until
 from small_network import CONTROLLER, write_small_network
 
 from hil.network.database import load_network
 
-VCAN = os.environ.get("E4HIL_VCAN", "vcan0")
 pytestmark = [
-    pytest.mark.skipif(not Path("/sys/class/net", VCAN).exists(), reason=f"there is no {VCAN} here: make test-vcan brings one"),
+    needs_vcan,
     pytest.mark.skipif(not shutil.which("candump"), reason="the can-utils are not installed"),
 ]
 PATIENCE = 30.0  # [s]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from small_network import CAR, CONTROLLER, write_small_network
 
+from hil.frames import FrameFlags
 from hil.lockstep import Lockstep
 from hil.network.database import Network, load_network
 from hil.node import Node, spread_phases
@@ -113,3 +114,16 @@ def test_cyclic_frames_of_one_period_leave_in_different_ticks(network: Network) 
         fast = [message for message in bus.messages if message.message.period == 10_000_000 and message.from_controller]
         phases = spread_phases(fast)
         assert len(set(phases)) == len(phases)
+
+
+@pytest.mark.parametrize("kind", [FrameFlags.REMOTE, FrameFlags.ERROR, FrameFlags.REMOTE | FrameFlags.TRANSMITTED])
+def test_a_frame_that_is_not_data_says_nothing(network: Network, kind: FrameFlags) -> None:
+    """A remote frame has the identifier and length of its message, and no bytes of it."""
+    bench = bench_of(network)
+    controller = bench.nodes[0]
+    frame = bench.advance(0.1).frames[-1].copy()
+    frame.payload, frame.kind = 0, int(kind)
+    before = [array.copy() for array in controller.arrays]
+    reception_of(bench)(frame, controller.inputs[0], controller.outputs[0], controller.port[0])
+    for array, was in zip(controller.arrays, before, strict=True):
+        assert array.tobytes() == was.tobytes()

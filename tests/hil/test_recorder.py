@@ -66,6 +66,33 @@ def test_what_is_recorded_reads_back_with_direction_bus_and_format_of_the_identi
         assert abs(capture.start.timestamp() - (time.time() - 100)) < 60
 
 
+def test_frames_count_from_the_origin_that_the_run_begins_with(tmp_path):
+    origin = past_origin()
+    recorder = Recorder(tmp_path / "run.log", BUSES, origin)
+    frames = leaf_frames(2)
+    frames.time = 0
+    recorder.add(frames[:1])
+    wait_until(lambda: recorder.recorded == 1)
+    recorder.begin(origin + 3_000_000_000)  # so long it took to compile
+    recorder.add(frames[1:])
+    recorder.stop()
+    assert np.diff(read_capture(tmp_path / "run.log").frames.time) == pytest.approx(3e9, abs=2000)
+
+
+def test_a_mistake_in_an_encoder_ends_the_recording_and_is_told(tmp_path, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError("no sense")
+
+    told = []
+    monkeypatch.setattr(recording.CandumpEncoder, "encode", broken)
+    recorder = Recorder(tmp_path / "run.log", BUSES, past_origin(), report=told.append)
+    recorder.add(leaf_frames(2))
+    wait_until(lambda: recorder.error)
+    recorder.stop()
+    assert len(told) == 1
+    assert "has ended: ZeroDivisionError: no sense; 0 frames are in it" in told[0]
+
+
 @pytest.mark.parametrize("suffix", [".blf", ".log"])
 def test_remote_and_error_frames_are_recorded(tmp_path, suffix):
     frames = leaf_frames(50, kinds=(0, REMOTE, EXTENDED | ERROR))
