@@ -34,11 +34,19 @@ from firmware_model import (
     yaw_control,
 )
 from firmware_model.kernel import kernel
+from firmware_model.measurements import Fault
 
 RASTER_1MS = 0.001  # [s]
 RASTER_10MS = 0.01  # [s]
 RASTER_100MS = 0.1  # [s]
 TICKS_OF_100MS = 10  # of 10 ms
+# Contradictions that a motor on a table cannot help.
+OF_A_MOVING_CAR = int(
+    Fault.FRONT_WHEELS_CONTRADICTED
+    | Fault.REAR_WHEELS_CONTRADICTED
+    | Fault.YAW_RATE_CONTRADICTED
+    | Fault.ACCELERATION_CONTRADICTED
+)
 
 
 @kernel
@@ -78,7 +86,7 @@ def step_by_hand(dt: float, inputs: Any, outputs: Any, state: Any, measurements:
         _derating(RASTER_100MS, inputs, state, measurements, calibration)
     if due_10ms:
         _battery_and_trust(RASTER_10MS, inputs, state, measurements, calibration)
-        state.sources.contradictions = 0  # motors turn, and no wheel does
+        state.sources.contradictions &= ~OF_A_MOVING_CAR  # motors turn, and no wheel does
     if due_1ms:
         _speed_of_motors(state, measurements.vehicle_speed, calibration)
         supervisor.supervise(RASTER_1MS, inputs, state, outputs, measurements, calibration)

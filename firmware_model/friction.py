@@ -126,7 +126,7 @@ def _longitudinal(axle_slip: Any) -> float:
 def _shown_by_pair(force: float, along: float, linear: float, vertical: float, c: Any) -> float:
     """Friction [1] that a tyre pair shows whose stiffness would give ``linear`` [N] across and which gives ``force`` [N].
 
-    So many forces ``along`` [N] come beside it.
+    ``along`` [N] is the sum of its longitudinal forces, whatever their signs.
     """
     if force * linear <= 0.0 or abs(linear) < c.cornering_force_share * vertical:
         return c.maximum

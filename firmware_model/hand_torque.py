@@ -1,6 +1,6 @@
 """Torque by hand: what an operator at a bench wants of the motors, under a clamp on torque and speed.
 
-    T = clamp(T_wanted, -T_max, T_max) * share        share = clamp((n_max - n) / n_fade, 0, 1)
+    T = clamp(T_wanted, -T_max, T_max) * share        share = clamp((n_max - n) / min(n_fade, n_max), 0, 1)
 
 with n the motor's speed in the direction of that torque: a motor that nothing brakes does not run away, and a torque against its
 rotation is never taken from the operator. Both clamps start low, and are raised on purpose.
@@ -34,4 +34,7 @@ def _clamped(torque: float, speed: float, c: Any) -> float:
         return 0.0
     torque = clamp(torque, -c.torque_max, c.torque_max)
     along = speed if torque > 0.0 else -speed
-    return torque * clamp((c.speed_max - along) / c.speed_fade, 0.0, 1.0)
+    fade = min(c.speed_fade, c.speed_max)
+    if fade <= 0.0:
+        return torque if along < 0.0 else 0.0
+    return torque * clamp((c.speed_max - along) / fade, 0.0, 1.0)

@@ -57,6 +57,8 @@ DEVIATION_TIME_MAX = 0.14  # [s]
 UNCONTROLLED_TIME_MAX = 1.0  # [s]
 REPORT_AGE_MAX = 0.1  # [s]
 HAND_SILENCE_MAX = 1.0  # [s]
+HAND_TORQUE_MAX = 400.0  # [Nm]
+HAND_SPEED_MAX = 1500.0  # [rad/s]
 # What is no pedal position and no power limit any more.
 PEDAL_TOLERANCE = 0.1  # [1] beyond both ends
 POWER_MAX = 1e6  # [W]
@@ -72,10 +74,13 @@ def check_driver(dt: float, inputs: Any, state: Any, outputs: Any, measurements:
     _hold_inputs(dt, d, inputs, state, calibration)
     driving, braking = _allowed_torques(gear, state, calibration.torque_monitor)
     slip_front, slip_rear = _slip_torques(dt, d, inputs, state, outputs, measurements, calibration)
-    if gear == Gear.REVERSE or gear == Gear.DRIVE or gear == Gear.BRAKE:
-        _judge_commands(dt, d, driving, braking, slip_front, slip_rear, outputs, state, measurements, calibration)
-    else:
-        _judge_commands(dt, d, 0.0, 0.0, 0.0, 0.0, outputs, state, measurements, calibration)
+    if not (gear == Gear.REVERSE or gear == Gear.DRIVE or gear == Gear.BRAKE):
+        driving = braking = slip_front = slip_rear = 0.0
+    highest = _at_most(calibration.torque_monitor.motor_torque_max, MOTOR_TORQUE_MAX)
+    one_driving, one_braking = _at_most(driving, highest), _at_most(braking, highest)
+    front, rear = (one_driving, _larger(one_braking, slip_front)), (one_driving, _larger(one_braking, slip_rear))
+    _set_bands(dt, d, front, rear, (driving, _larger(braking, slip_front + slip_rear)), state, calibration)
+    _judge_commands(dt, outputs, state, measurements, calibration)
     enforce(state, outputs)
     _judge_deliveries(dt, inputs, outputs, True, True, state, measurements, calibration)
     _conclude(outputs, state, measurements)
@@ -87,10 +92,8 @@ def check_request(dt: float, inputs: Any, request: Any, state: Any, outputs: Any
 
     The recorded inverter obeyed the request and not the commands: what it delivered is compared with that.
     """
-    wanted = request.front.motor_torque + request.rear.motor_torque
-    driving = wanted if wanted > 0.0 else 0.0
-    braking = -wanted if wanted < 0.0 else 0.0
-    _judge_commands(dt, 1.0, driving, braking, 0.0, 0.0, outputs, state, measurements, calibration)
+    _allow(dt, request.front.motor_torque, request.rear.motor_torque, state, calibration)
+    _judge_commands(dt, outputs, state, measurements, calibration)
     age_max = _at_most(calibration.torque_monitor.report_age_max, REPORT_AGE_MAX)
     front_known, rear_known = request.front.link.age <= age_max, request.rear.link.age <= age_max
     _judge_deliveries(dt, inputs, request, front_known, rear_known, state, measurements, calibration)
@@ -99,25 +102,38 @@ def check_request(dt: float, inputs: Any, request: Any, state: Any, outputs: Any
 
 @kernel
 def check_hand(dt: float, inputs: Any, state: Any, outputs: Any, measurements: Any, calibration: Any) -> None:
-    """Compare the commands in ``outputs`` with what the operator's panel wants (raw ``inputs``), within the clamp on torque.
+    """Compare the commands in ``outputs`` with what the operator's panel wants (raw ``inputs``), within the clamps.
 
     Of a bench without a car: nothing slips, and nobody presses a pedal.
     """
-    most = _at_most(calibration.hand_torque.torque_max, MOTOR_TORQUE_MAX)
-    alive = inputs.panel.link.age <= _at_most(calibration.input_qualification.panel_timeout, HAND_SILENCE_MAX)
-    front = _wanted_by_hand(inputs.panel.front_torque, most) if alive else 0.0
-    rear = _wanted_by_hand(inputs.panel.rear_torque, most) if alive else 0.0
-    driving, braking = _larger(front, 0.0) + _larger(rear, 0.0), _larger(-front, 0.0) + _larger(-rear, 0.0)
-    _judge_commands(dt, 1.0, driving, braking, 0.0, 0.0, outputs, state, measurements, calibration)
+    c, panel = calibration.hand_torque, inputs.panel
+    present = panel.link.age <= _at_most(calibration.input_qualification.panel_timeout, HAND_SILENCE_MAX)
+    most = _at_most(c.torque_max, HAND_TORQUE_MAX) if present and panel.armed and not panel.emergency_stop else 0.0
+    fastest = _at_most(c.speed_max, HAND_SPEED_MAX)
+    front = _wanted_by_hand(panel.front_torque, inputs.front.motor_speed, most, fastest)
+    rear = _wanted_by_hand(panel.rear_torque, inputs.rear.motor_speed, most, fastest)
+    _allow(dt, front, rear, state, calibration)
+    _judge_commands(dt, outputs, state, measurements, calibration)
     enforce(state, outputs)
     _judge_deliveries(dt, inputs, outputs, True, True, state, measurements, calibration)
     _conclude(outputs, state, measurements)
 
 
 @kernel
-def _wanted_by_hand(torque: float, most: float) -> float:
-    """The operator's ``torque`` [Nm] within the clamp; 0 for one that is not a number."""
-    return clamp(torque, -most, most) if isfinite(torque) else 0.0
+def _wanted_by_hand(torque: float, speed: float, most: float, fastest: float) -> float:
+    """The operator's ``torque`` [Nm] within both clamps, at a motor ``speed`` [rad/s]; 0 for one that is not a number."""
+    if not isfinite(torque) or (torque * speed > 0.0 and abs(speed) > fastest):
+        return 0.0
+    return clamp(torque, -most, most)
+
+
+@kernel
+def _allow(dt: float, front: float, rear: float, state: Any, calibration: Any) -> None:
+    """Let the bands be what is wanted of each motor [Nm], and both together; what is not a number is nothing."""
+    front_driving, front_braking = _larger(front, 0.0), _larger(-front, 0.0)
+    rear_driving, rear_braking = _larger(rear, 0.0), _larger(-rear, 0.0)
+    both = front_driving + rear_driving, front_braking + rear_braking
+    _set_bands(dt, 1.0, (front_driving, front_braking), (rear_driving, rear_braking), both, state, calibration)
 
 
 @kernel
@@ -287,19 +303,21 @@ def _slip_torque(dt: float, d: float, omega: float, torque: float, speed: float,
 
 
 @kernel
-def _judge_commands(
-    dt: float, d: float, driving: float, braking: float, slip_front: float, slip_rear: float, outputs: Any, state: Any,
-    measurements: Any, calibration: Any,
-) -> None:  # fmt: skip
-    """Compare each command and their sum with ``driving`` and ``braking`` [Nm, both positive], as seen in the direction ``d``."""
+def _set_bands(dt: float, d: float, front: Any, rear: Any, both: Any, state: Any, calibration: Any) -> None:
+    """Move the bands of each motor and of both: driving and braking [Nm, both positive], as seen in the direction ``d``."""
     c = calibration.torque_monitor
-    front, rear = outputs.front.motor_torque, outputs.rear.motor_torque
-    highest = _at_most(c.motor_torque_max, MOTOR_TORQUE_MAX)
     motors = calibration.front.motor_present + calibration.rear.motor_present
     delay, rate = _at_most(c.release_delay, RELEASE_DELAY_MAX), _at_least(c.release_rate, RELEASE_RATE_MIN)
-    _set_band(dt, d, _at_most(driving, highest), _larger(_at_most(braking, highest), slip_front), delay, rate, state.front.band)
-    _set_band(dt, d, _at_most(driving, highest), _larger(_at_most(braking, highest), slip_rear), delay, rate, state.rear.band)
-    _set_band(dt, d, driving, _larger(braking, slip_front + slip_rear), delay, motors * rate, state.both)
+    _set_band(dt, d, front[0], front[1], delay, rate, state.front.band)
+    _set_band(dt, d, rear[0], rear[1], delay, rate, state.rear.band)
+    _set_band(dt, d, both[0], both[1], delay, motors * rate, state.both)
+
+
+@kernel
+def _judge_commands(dt: float, outputs: Any, state: Any, measurements: Any, calibration: Any) -> None:
+    """Compare each command and their sum with its band."""
+    c = calibration.torque_monitor
+    front, rear = outputs.front.motor_torque, outputs.rear.motor_torque
     excess, opposite = _at_most(c.excess_torque, EXCESS_TORQUE_MAX), _at_most(c.opposite_torque, OPPOSITE_TORQUE_MAX)
     due = _at_most(c.fault_time, FAULT_TIME_MAX) - 0.5 * dt  # a sum of steps is not exact
     faults = _judge_band(dt, front, excess, opposite, due, state.front.band)

@@ -72,8 +72,8 @@ def _follow_reference(dt: float, inputs: Any, v: float, friction: float, state: 
     r_ref = r_linear / sqrt(sqrt(1.0 + used * used))
     before = state.yaw_rate_reference
     returning = (r_ref - before) * before < 0.0
-    share = c.return_share if returning else 1.0
-    state.yaw_rate_reference = lag(before, r_ref, share * c.reference_lag * v * v, dt)
+    share = c.exit_lag_share if returning else 1.0
+    state.yaw_rate_reference = lag(before, r_ref, share * c.reference_lag_gradient * v * v, dt)
 
 
 @kernel

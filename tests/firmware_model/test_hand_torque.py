@@ -72,7 +72,7 @@ def test_nothing_goes_out_before_the_operator_has_armed():
     ("path", "value", "fault"),
     [("panel.emergency_stop", 1, Fault.EMERGENCY_STOP), ("panel.link.age", 0.6, Fault.PANEL_SILENT)],
 )
-def test_emergency_stop_and_a_lost_heartbeat_end_the_torque_until_it_is_armed_anew(path, value, fault):
+def test_emergency_stop_and_a_lost_heartbeat_end_the_torque_and_its_end_alone_does_not_bring_it_back(path, value, fault):
     rig = HandRig(15.0)
     assert rig.run(0.5)[0] == pytest.approx(15.0, abs=0.05)
     before = rig.inputs.panel.link.age if path.endswith("age") else 0
@@ -81,6 +81,49 @@ def test_emergency_stop_and_a_lost_heartbeat_end_the_torque_until_it_is_armed_an
     assert rig.measurements.supervisor.faults & fault
     rig.set(path, before)
     assert rig.run(0.5)[0] == 0.0
+
+
+def test_after_a_lost_heartbeat_the_torque_is_back_once_it_is_armed_anew():
+    rig = HandRig(15.0)
+    rig.run(0.5)
+    rig.inputs.panel.link.age, age = 0.6, rig.inputs.panel.link.age
+    rig.run(0.3)
+    rig.inputs.panel.link.age, rig.inputs.panel.armed = age, 0
+    rig.run(0.3)
+    rig.inputs.panel.armed = 1
+    assert rig.run(0.5)[0] == pytest.approx(15.0, abs=0.05)
+
+
+def test_after_an_emergency_stop_the_car_has_to_be_off_before_it_can_be_armed_anew():
+    rig = HandRig(15.0)
+    rig.run(0.5)
+    rig.inputs.panel.emergency_stop = 1
+    rig.run(0.3)
+    rig.inputs.panel.emergency_stop = rig.inputs.panel.armed = 0
+    rig.run(0.3)
+    rig.inputs.panel.armed = 1
+    assert rig.run(2.0)[0] == 0.0
+    rig.inputs.pedals.power_switch = 0
+    rig.run(5.0)
+    rig.inputs.pedals.power_switch = 1
+    assert rig.run(5.0)[0] == pytest.approx(15.0, abs=0.05)
+
+
+def test_a_low_clamp_on_speed_leaves_the_whole_torque_at_standstill():
+    rig = HandRig()
+    rig.calibration.hand_torque.speed_max = 10.0
+    rig.ask(10.0, 10.0)
+    rig.state.inputs.front.motor_speed = 5.0
+    assert wanted(rig.state, rig.inputs.panel, rig.calibration) == pytest.approx((5.0, 10.0))
+    rig.calibration.hand_torque.speed_max = 0.0
+    assert wanted(rig.state, rig.inputs.panel, rig.calibration) == (0.0, 0.0)
+
+
+def test_a_dc_link_that_is_not_at_the_pack_is_a_fault_by_hand_too():
+    rig = HandRig(5.0)
+    rig.inputs.front.dc_voltage = rig.inputs.battery.voltage - 150.0
+    rig.run(2.0)
+    assert rig.measurements.supervisor.faults & Fault.FRONT_DC_LINK
 
 
 def test_a_motor_that_is_not_there_is_asked_for_nothing():

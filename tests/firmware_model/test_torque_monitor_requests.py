@@ -84,7 +84,8 @@ class HandMonitorRig(MonitorRig):
 
     def __init__(self, front=0.0, rear=0.0):
         super().__init__(speed=0.0)
-        self.inputs.panel.front_torque, self.inputs.panel.rear_torque = front, rear
+        panel = self.inputs.panel
+        panel.front_torque, panel.rear_torque, panel.armed = front, rear, 1
 
     def check_hand(self, front, rear, seconds=DT):
         watch_hand(round(seconds / DT), DT, front, rear, self.inputs, self.memory, self.outputs, self.watched, self.calibration)
@@ -119,23 +120,66 @@ def allowed_by_hand(rig):
     return [(float(band.allowed_lower), float(band.allowed_upper)) for band in (both, front, rear)]
 
 
+def band(torque):
+    return min(torque, 0.0), max(torque, 0.0)
+
+
 @pytest.mark.parametrize(
-    ("front", "rear", "lower", "upper"),
-    [
-        (10.0, 5.0, 0.0, 15.0), (-10.0, -5.0, -15.0, 0.0), (0.5, -2.0, -2.0, 0.5), (-2.0, 0.5, -2.0, 0.5), (0.0, 0.0, 0.0, 0.0),
-        (50.0, 0.0, 0.0, 20.0), (0.0, -50.0, -20.0, 0.0), (nan, inf, 0.0, 0.0),
-    ],
-)  # fmt: skip
-def test_the_band_of_an_operator_is_what_both_motors_are_asked_for(front, rear, lower, upper):
-    assert allowed_by_hand(HandMonitorRig(front, rear)) == [(lower, upper)] * 3
+    ("front", "rear"),
+    [(10.0, 5.0), (-10.0, -5.0), (0.5, -2.0), (-2.0, 0.5), (20.0, -20.0), (0.0, 0.0), (12.0, 0.0)],
+)
+def test_each_motor_has_the_band_of_its_own_torque_and_both_that_of_the_sum(front, rear):
+    (front_lower, front_upper), (rear_lower, rear_upper) = band(front), band(rear)
+    both = front_lower + rear_lower, front_upper + rear_upper
+    assert allowed_by_hand(HandMonitorRig(front, rear)) == [both, band(front), band(rear)]
+
+
+@pytest.mark.parametrize(("asked", "allowed"), [(50.0, 20.0), (-50.0, -20.0), (nan, 0.0), (inf, 0.0)])
+def test_beyond_the_clamp_or_without_sense_nothing_more_is_allowed(asked, allowed):
+    assert allowed_by_hand(HandMonitorRig(front=asked)) == [band(allowed), band(allowed), (0.0, 0.0)]
+    assert allowed_by_hand(HandMonitorRig(rear=asked)) == [band(allowed), (0.0, 0.0), band(allowed)]
 
 
 @pytest.mark.parametrize("torque", [5000.0, -5000.0])
-def test_no_clamp_allows_more_by_hand_than_a_motor_has(torque):
-    rig = HandMonitorRig(torque)
+def test_no_clamp_allows_more_by_hand_than_its_highest_calibration(torque):
+    rig = HandMonitorRig(torque, torque)
     rig.calibration.hand_torque.torque_max = nan
-    rig.calibration.torque_monitor.motor_torque_max = inf
-    assert allowed_by_hand(rig) == [(min(torque, 0.0) / 5.0, max(torque, 0.0) / 5.0)] * 3
+    highest = torque / 5000.0 * 400.0
+    assert allowed_by_hand(rig) == [band(2.0 * highest), band(highest), band(highest)]
+
+
+def test_motors_that_change_places_are_caught():
+    rig = HandMonitorRig(20.0, -20.0)
+    assert rig.check_hand(-20.0, 20.0, 0.3) == (0.0, 0.0)
+    assert rig.monitor_faults & Fault.MONITOR_OPPOSITE
+
+
+@pytest.mark.parametrize(("name", "value"), [("armed", 0), ("emergency_stop", 1)])
+def test_without_arming_or_with_the_emergency_stop_nothing_is_allowed(name, value):
+    rig = HandMonitorRig(15.0, -15.0)
+    setattr(rig.inputs.panel, name, value)
+    assert allowed_by_hand(rig) == [(0.0, 0.0)] * 3
+
+
+@axles
+@pytest.mark.parametrize("direction", [1.0, -1.0])
+def test_beyond_the_highest_speed_by_hand_only_slowing_down_is_allowed(axle, direction):
+    rig = HandMonitorRig(**{axle: direction * 10.0})
+    number = 1 if axle == "front" else 2
+    rig.inputs[axle].motor_speed = direction * 157.1
+    assert allowed_by_hand(rig)[number] == band(direction * 10.0)
+    rig.inputs[axle].motor_speed = direction * 157.2
+    assert allowed_by_hand(rig)[number] == (0.0, 0.0)
+    rig.inputs[axle].motor_speed = direction * -157.2
+    assert allowed_by_hand(rig)[number] == band(direction * 10.0)
+
+
+@axles
+def test_no_calibration_of_the_speed_lets_a_motor_run_away_by_hand(axle):
+    rig = HandMonitorRig(**{axle: 10.0})
+    rig.calibration.hand_torque.speed_max = nan
+    rig.inputs[axle].motor_speed = 1500.1
+    assert allowed_by_hand(rig) == [(0.0, 0.0)] * 3
 
 
 @pytest.mark.parametrize(("timeout", "longest"), [(0.5, 0.5), (nan, 1.0)])
@@ -143,7 +187,7 @@ def test_an_operator_counts_until_the_panel_has_been_silent_for_its_time(timeout
     rig = HandMonitorRig(15.0, 3.0)
     rig.calibration.input_qualification.panel_timeout = timeout
     rig.inputs.panel.link.age = longest
-    assert allowed_by_hand(rig) == [(0.0, 18.0)] * 3
+    assert allowed_by_hand(rig) == [(0.0, 18.0), (0.0, 15.0), (0.0, 3.0)]
     rig.inputs.panel.link.age = longest + 0.001
     assert allowed_by_hand(rig) == [(0.0, 0.0)] * 3
 

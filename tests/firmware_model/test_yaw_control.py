@@ -16,8 +16,8 @@ GAIN, DEADBAND, MOMENT_MAX = 50e3, 0.003, 12e3
 # These tests are about the law, not about its tuning.
 TUNING = {
     "feed_forward": 0.0,
-    "reference_lag": LAG,
-    "return_share": RETURN_SHARE,
+    "reference_lag_gradient": LAG,
+    "exit_lag_share": RETURN_SHARE,
     "gain": GAIN,
     "fade_in_start": 4.0,
     "fade_in_end": 8.0,
@@ -54,7 +54,7 @@ class YawRig(Rig):
 
 def proportional(**changes):
     """A law of which only the proportional part is left, and the reference stands where it is put."""
-    return {"gain_rate": 0.0, "gain_integral": 0.0, "sideslip_gain": 0.0, "reference_lag": 1e9} | changes
+    return {"gain_rate": 0.0, "gain_integral": 0.0, "sideslip_gain": 0.0, "reference_lag_gradient": 1e9} | changes
 
 
 def test_the_reference_is_the_yaw_rate_of_the_bicycle_model():
