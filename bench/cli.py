@@ -148,8 +148,11 @@ def ecu(
         ),
     ] = None,
     supply: Annotated[
-        float, typer.Option("--supply", help="Voltage that the rest-bus battery tells.", min=12.0, max=500.0, metavar="V")
-    ] = 350.0,
+        float | None,
+        typer.Option(
+            "--supply", help="Voltage that the rest-bus battery tells; 350 V unless given.", min=12.0, max=500.0, metavar="V"
+        ),
+    ] = None,
     by_hand: Annotated[
         bool | None,
         typer.Option("--by-hand/--drive", help="Torque by hand, or pedals and vectoring. By hand on real buses."),
@@ -192,11 +195,8 @@ def ecu(
     settings = command.loop_settings(rate, spin, overrun, fifo)
     buses = {"front": front, "rear": rear, "chassis": chassis}
     connection = command.Connection(buses, network, settings, duration, listen_only, record, record_size, json)
-    misses = command.run_ecu(
-        connection, vehicle, rest_bus=parts_of(rest_bus), by_hand=by_hand, arm=arm,
-        torque=profile, torque_max=torque_max, speed_max=speed_max, voltage=supply,
-    )  # fmt: skip
-    _finish(strict, misses)
+    hand = command.Hand(by_hand, profile, torque_max, speed_max)
+    _finish(strict, *command.run_ecu(connection, vehicle, rest_bus=parts_of(rest_bus), hand=hand, arm=arm, voltage=supply))
 
 
 @app.command("bench")
@@ -234,7 +234,7 @@ def car_bench(
     settings = command.loop_settings(rate, spin, overrun, fifo)
     buses = {"front": front, "rear": rear, "chassis": chassis}
     connection = command.Connection(buses, network, settings, duration, listen_only, record, record_size, json)
-    _finish(strict, command.run_bench(connection, scenario, vehicle, parts_of(roles)))
+    _finish(strict, *command.run_bench(connection, scenario, vehicle, parts_of(roles)))
 
 
 @app.command()
@@ -540,9 +540,9 @@ def doctor(
     _finish(strict, run(seconds, json))
 
 
-def _finish(strict: bool, missed: int) -> None:
-    """Exit with status 1 if rows missed their target and that is to count."""
-    if strict and missed:
+def _finish(strict: bool, missed: int, ended_badly: bool = False) -> None:
+    """Exit with status 1 if rows missed their target and that is to count, or if a run did not come to its end."""
+    if ended_badly or (strict and missed):
         raise typer.Exit(1)
 
 

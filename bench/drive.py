@@ -15,8 +15,8 @@ from bench.rows import Row, bounded
 from bench.scenarios import Scenario
 from bench.vehicles import Vehicle
 from firmware_model.calibration import Calibration
-from firmware_model.measurements import Fault
 from firmware_model.measurements import Measurements as ControllerMeasurements
+from firmware_model.measurements import fault_names
 from firmware_model.state import State as ControllerState
 from hil.errors import UsageError
 from hil.lockstep import Chunk, Lockstep
@@ -176,5 +176,4 @@ class Drive:
 
 def fault_row(bits: int) -> Row:
     """The faults that the controller raised once the scenario had begun, bits of ``Fault``."""
-    names = ", ".join(str(fault.name).lower() for fault in Fault if fault & bits)
-    return bounded("faults", bits.bit_count(), "1", maximum=0, note=names)
+    return bounded("faults", bits.bit_count(), "1", maximum=0, note=", ".join(fault_names(bits)))

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from bench.nodes.car import Phase
 from firmware_model.kernel.jit import KERNELS
-from firmware_model.measurements import Constraint, Fault, SupervisorState
+from firmware_model.measurements import Constraint, SupervisorState, fault_names
 from firmware_model.signals import Gear
 
 REFRESH = 10.0  # [1/s]
@@ -190,7 +190,7 @@ def brake_bars(inputs: Any, scale: Scale) -> Text:
 
 def fault_line(supervisor: Any) -> Text:
     """What the controller complains about now; before READY that is what it still waits for."""
-    faults = [str(fault.name).replace("_", " ").lower() for fault in Fault(int(supervisor["faults"]))]
+    faults = fault_names(int(supervisor["faults"]))
     if not faults:
         return Text("no faults", "dim")
     more = f" and {len(faults) - SHOWN_FAULTS} more" if len(faults) > SHOWN_FAULTS else ""

@@ -1,9 +1,7 @@
 """Whoever sits at the bench: arms, asks for torque, stops, and shows by a heartbeat that somebody is there."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,11 @@ from bench.nodes.operator_panel import (
     REAR,
     STOP,
     WORDS,
-    PanelMeasurements,
     PanelParameters,
     PanelState,
 )
+from hil.csv_files import read_number, read_rows
 from hil.errors import UsageError
-from hil.files import read_text
 from hil.node import NodeSpec
 from hil.ring import store_word
 
@@ -31,8 +28,8 @@ PANEL = NodeSpec(
     step="bench.nodes.operator_panel.step",
     is_controller=False,
     state=PanelState,
-    measurements=PanelMeasurements,
     parameters=PanelParameters,
+    sampled=(),
     tables=("words",),
     roles=frozenset({"panel"}),
 )
@@ -55,15 +52,17 @@ class Operator:
         store_word(self.words, HEARTBEAT, self._beats)
 
     def arm(self, armed: bool = True) -> None:
-        """Arm, or disarm; arming releases the emergency stop."""
-        store_word(self.words, STOP, 0 if armed else int(self.words[STOP]))
+        """Arm, which releases the emergency stop; or disarm, after which nothing is asked for any more."""
+        if armed:
+            store_word(self.words, STOP, 0)
+        else:
+            self.ask(0.0, 0.0)
         store_word(self.words, ARMED, int(armed))
 
     def stop(self) -> None:
         """Press the emergency stop: no torque until it is armed anew."""
-        self.ask(0.0, 0.0)
         store_word(self.words, STOP, 1)
-        store_word(self.words, ARMED, 0)
+        self.arm(False)
 
     def ask(self, front: float, rear: float) -> None:
         """Ask for motor torques [Nm]."""
@@ -102,11 +101,6 @@ class TorqueProfile:
         """Torques [Nm] front and rear at ``time`` [s]."""
         return float(np.interp(time, self.times, self.front)), float(np.interp(time, self.times, self.rear))
 
-    @property
-    def end(self) -> float:
-        """Last point [s]."""
-        return float(self.times[-1])
-
 
 def constant_torque(torques: Sequence[float]) -> TorqueProfile:
     """One torque for both motors, or one each [Nm]."""
@@ -127,21 +121,14 @@ def parse_torque(text: str) -> TorqueProfile:
 
 def read_torque(path: Path) -> TorqueProfile:
     """A CSV with the columns time [s], front [Nm] and, if there are two motors, rear [Nm]. Raises UsageError."""
-    rows = [row for row in csv.reader(StringIO(read_text(path))) if any(cell.strip() for cell in row)]
-    names = [name.strip() for name in rows[0]] if rows else []
-    if names not in ([*COLUMNS], [*COLUMNS[:2]]):
-        raise UsageError(f'{path}: line 1: expected the columns {",".join(COLUMNS)}, got "{",".join(names)}"')
-    table = np.array([_numbers(path, number, row, len(names)) for number, row in enumerate(rows[1:], start=2)])
-    if not len(table) or not (np.diff(table[:, 0]) > 0.0).all():
-        raise UsageError(f"{path}: time: expected at least one row, and times that rise")
+    names, rows = read_rows(path, COLUMNS)
+    if tuple(names) not in (COLUMNS, COLUMNS[:2]):
+        raise UsageError(
+            f"{path}: line 1: the columns {','.join(COLUMNS)} were expected in that order, rear only if there is one"
+        )
+    table = np.array([[read_number(path, line, name, cell) for name, cell in zip(names, row, strict=True)] for line, row in rows])
+    if not np.isfinite(table).all():
+        raise UsageError(f"{path}: finite numbers were expected")
+    if not (np.diff(table[:, 0]) > 0.0).all():
+        raise UsageError(f"{path}: time: times that rise were expected")
     return TorqueProfile(table[:, 0], table[:, 1], table[:, -1])
-
-
-def _numbers(path: Path, line: int, row: list[str], count: int) -> list[float]:
-    try:
-        values = [float(cell) for cell in row]
-    except ValueError:
-        values = []
-    if len(values) != count or not np.isfinite(values).all():
-        raise UsageError(f'{path}: line {line}: expected {count} numbers, got "{",".join(row)}"')
-    return values

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from bench.calibrating import calibration_of
 from bench.drive import CONTROLLER
-from bench.nodes.rest_bus import BATTERY, CHASSIS, RestBusMeasurements, RestBusParameters, RestBusState
+from bench.nodes.rest_bus import BATTERY, CHASSIS, RestBusParameters
 from bench.operator import PANEL, Operator
 from bench.vehicles import Vehicle, with_motor
 from hil.bus import BusAddress, check_roles, parse_bus_address
@@ -19,10 +19,12 @@ from hil.network.database import CONTROLLER_ROLE, Network
 from hil.node import Node, NodeSpec, received_messages
 from hil.toml_files import closest
 
+REST_BUS_NAME = "rest_bus"
 REST_BUS = {"battery": BATTERY, "chassis": CHASSIS}
-AXLE_BUSES = {"front": "front", "rear": "rear"}
+AXLES = ("front", "rear")  # each on the bus of its name
+SUPPLY_VOLTAGE = 350.0  # [V] about that of a LEAF's pack that is half full
 PRECHARGE_SHARE = 0.8  # of the supply's voltage: below it nothing is precharged
-BY_HAND = "firmware_model.controller.step_by_hand"
+BY_HAND = replace(CONTROLLER, step="firmware_model.controller.step_by_hand")
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def controller_station(
     rest: frozenset[str] = frozenset(),
     operator: Operator | None = None,
     by_hand: bool = False,
-    voltage: float = 350.0,
+    voltage: float = SUPPLY_VOLTAGE,
 ) -> list[Node]:
     """The controller on that wiring, beside the rest-bus for the roles of ``rest`` and a panel for an ``operator`` here.
 
@@ -87,17 +89,17 @@ def controller_station(
     A motor whose bus is not connected is not there. Raises UsageError, naming each role that nobody can fill.
     """
     network = wiring.network
-    for axle, bus in AXLE_BUSES.items():
-        if bus in wiring.addresses and not wiring.is_connected(bus):
+    for axle in AXLES:
+        if axle in wiring.addresses and not wiring.is_connected(axle):
             vehicle = with_motor(vehicle, axle, "none")
-    controller = Node(_by_hand() if by_hand else CONTROLLER, network)
+    controller = Node(BY_HAND if by_hand else CONTROLLER, network)
     controller.parameters[:] = calibration_of(vehicle)
     if "battery" in rest:
         controller.parameters.supervisor.precharge_voltage_min[:] = PRECHARGE_SHARE * voltage
     if by_hand or not wiring.is_virtual:
         controller.parameters.supervisor.arming_required[:] = 1
     filled = rest | (PANEL.roles or frozenset()) if operator else rest
-    _require(wiring, filled, {axle for axle in AXLE_BUSES if int(controller.parameters[axle].motor_present[0])})
+    _require(wiring, filled, [axle for axle in AXLES if int(controller.parameters[axle].motor_present[0])])
     nodes = [controller]
     if rest:
         nodes.append(Node(_rest_bus(rest), network))
@@ -123,29 +125,37 @@ def car_of_roles(car: Node, network: Network, roles: Iterable[str]) -> Node:
     return part
 
 
-def _by_hand() -> NodeSpec:
-    return replace(CONTROLLER, step=BY_HAND)
-
-
 def _rest_bus(roles: frozenset[str]) -> NodeSpec:
     return NodeSpec(
-        "rest_bus", "bench.nodes.rest_bus.step", False, RestBusState, RestBusMeasurements, RestBusParameters, roles=roles
+        REST_BUS_NAME, "bench.nodes.rest_bus.step", is_controller=False, parameters=RestBusParameters, sampled=(), roles=roles
     )
 
 
-def _require(wiring: Wiring, filled: frozenset[str], axles: set[str]) -> None:
-    """Raise UsageError if a role that the controller needs can be filled by nobody: its bus is not connected."""
+def rest_bus_of(nodes: Iterable[Node]) -> Node | None:
+    """The rest-bus among the ``nodes`` of a station."""
+    return next((node for node in nodes if node.spec.name == REST_BUS_NAME), None)
+
+
+def _require(wiring: Wiring, filled: frozenset[str], axles: list[str]) -> None:
+    """Raise UsageError if no motor is connected, or a role that the controller needs can be filled by nobody."""
+    if not axles:
+        raise UsageError("no motor is connected: give --front or --rear the bus of an inverter that the vehicle has")
+    motors = {f"{axle}_inverter" for axle in AXLES}
     missing: dict[str, list[str]] = {}
     for bus in wiring.network.buses:
-        if wiring.is_connected(bus.name) or (bus.name in AXLE_BUSES.values() and bus.name not in axles):
+        if wiring.is_connected(bus.name):
             continue
-        absent = [role for role in bus.roles if role != CONTROLLER_ROLE and role != "panel" and role not in filled]
+        absent = [role for role in bus.roles if role not in filled | motors | {CONTROLLER_ROLE, "panel"}]
         if absent:
             missing[bus.name] = absent
     if missing:
         told = "; ".join(f'bus "{bus}": {", ".join(roles)}' for bus, roles in missing.items())
+        absent_roles = {role for roles in missing.values() for role in roles}
+        supplied = ",".join(name for name, roles in REST_BUS.items() if roles & absent_roles)
         advice = " and ".join(f"--{bus} ADDRESS" for bus in missing)
-        raise UsageError(f"roles that nobody fills: {told}. Connect {advice}, or let the rest-bus fill them: --rest-bus chassis")
+        raise UsageError(
+            f"roles that nobody fills: {told}. Connect {advice}, or let the rest-bus fill them: --rest-bus {supplied}"
+        )
 
 
 def roles_not_heard(wiring: Wiring, node: Node, filled: frozenset[str]) -> dict[str, list[str]]:

@@ -295,9 +295,7 @@ class YawControl:
     # Assumption: Sport turns in more willingly than the car itself, Snow less.
     understeer_share = curve("1", (1.0, 0.8, 1.0, 1.3), -2.0, 5.0, "share of it that is wanted in Standard, Sport, Eco and Snow")
     friction_share = value("1", 0.8, 0.1, 1.0, "share of the friction that the reference may use")
-    reference_lag_gradient = value(
-        "s3/m2", 1.3e-4, 0.0, 0.01, "lag of the reference yaw rate into a curve, over speed squared"
-    )
+    reference_lag_gradient = value("s3/m2", 1.3e-4, 0.0, 0.01, "lag of the reference yaw rate into a curve, over speed squared")
     exit_lag_share = value("1", 0.6, 0.0, 1.0, "share of that lag out of the curve")
     feed_forward = value("1", 0.3, 0.0, 2.0, "share of the reference's yaw acceleration that is fed forward as moment")
     deadband = value("rad/s", 0.003, 0.0, 0.5, "yaw-rate error that is left alone")

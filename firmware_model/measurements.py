@@ -110,6 +110,11 @@ class Fault(IntFlag):
 FAULT_BITS = 56  # more than the highest bit of Fault
 
 
+def fault_names(faults: int) -> list[str]:
+    """Names of ``faults``, bits of Fault, as people read them."""
+    return [str(fault.name).lower().replace("_", " ") for fault in Fault if fault & faults]
+
+
 class Pattern(IntFlag):
     """Fail-safe patterns: what faults do. A to H are those that the maker publishes for its service."""
 

@@ -14,13 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from firmware_model.kernel import new
+from firmware_model.kernel import flag, new, record
 from firmware_model.signals import NEVER_RECEIVED, Inputs, Outputs
 from hil.frames import ERROR, REMOTE
 from hil.network.database import BusMessage, Mapping, Message, Network, NetworkQuestion
 
 TICK = 1_000_000  # [ns] grid on which the cyclic frames of a node are spread
 NOT_YET = -round(NEVER_RECEIVED * 1e9)  # [ns] time of the last frame of a source not heard yet
+
+
+@record
+class Nothing:
+    """The state or the measurements of a node that has none; a record holds at least one field."""
+
+    unused = flag("nothing")
 
 
 @dataclass(frozen=True)
@@ -33,9 +40,9 @@ class NodeSpec:
     name: str
     step: str
     is_controller: bool
-    state: Any  # these three are declared records
-    measurements: Any
-    parameters: Any
+    state: Any = Nothing  # these three are declared records
+    measurements: Any = Nothing
+    parameters: Any = Nothing
     tables: tuple[str, ...] = ()  # further arrays that the step takes, by name
     sampled: tuple[str, ...] = ("measurements",)  # records of which a run keeps samples
     roles: frozenset[str] | None = None  # of its side that it fills; None: all of them

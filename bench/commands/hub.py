@@ -2,7 +2,6 @@
 
 import json as json_module
 import re
-import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.commands.console import output
+from bench.commands.ending import ended_by_signals
 from hil.errors import UsageError
 from hil.serial_ports import HUB_PROCESS
 from hil.virtual_can import BusPlan, Hub, HubClient
@@ -24,7 +24,7 @@ def run(buses: list[str], ports: int, bitrate: int, links: list[str], folder: Pa
     plans = bus_plans(buses, ports, bitrate, links)
     with suppress(OSError):  # systems without it have no hub either, which says so better
         Path("/proc/self/comm").write_text(HUB_PROCESS)  # by it other programs know its ports for virtual ones
-    with Hub(plans, folder=folder, seed=seed) as hub, _stopped_by_signals(hub), _shown(hub, json):
+    with Hub(plans, folder=folder, seed=seed) as hub, ended_by_signals(hub.stop), _shown(hub, json):
         hub.serve()
 
 
@@ -51,18 +51,6 @@ def bus_plans(buses: list[str], ports: int, bitrate: int, links: list[str]) -> l
     for name in places:
         raise UsageError(f'--port "{name}=…": no bus "{name}"; there are {", ".join(plan.name for plan in plans)}')
     return plans
-
-
-@contextmanager
-def _stopped_by_signals(hub: Hub) -> Iterator[None]:
-    """Let the signals that end a program end the hub in good order."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, lambda *_: hub.stop()) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

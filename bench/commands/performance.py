@@ -120,9 +120,7 @@ def timed(function: Callable[[], object], loops: int) -> float:
 CODEC_LOOPS_TEXT = '''
 import numpy as np
 
-from firmware_model.controller import RASTER_1MS, RASTER_10MS, TICKS_OF_100MS, step
 from firmware_model.kernel import kernel
-from firmware_model.quadratic_program import ITERATIONS_MAX
 from {codecs} import *
 
 

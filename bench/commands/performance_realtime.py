@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from bench.commands.performance_slcan import background, full_bus_rows, unplugging_rows
-from bench.nodes.echo import EchoState
 from bench.rows import Row, bounded
 from firmware_model.kernel import kernel, new
 from hil.frames import new_frames
@@ -41,7 +40,7 @@ RATE = 8  # frames each way in every millisecond
 PEER_PAUSE = 2e-3  # [s] between two batches of the peer
 CYCLE = 10e-3  # [s]
 RING_FRAMES, PYTHON_FRAMES = 10_000_000, 1_000_000
-ECHO = NodeSpec("echo", "bench.nodes.echo.step", True, EchoState, EchoState, EchoState)
+ECHO = NodeSpec("echo", "bench.nodes.echo.step", is_controller=True, sampled=())
 
 DBC_HEAD = 'VERSION ""\nNS_ :\nBS_:\nBU_: VCM INV\n'
 DBC_FRAME = 'BO_ {identifier} {name}: 8 {sender}\n SG_ Torque : 0|32@1- (1,0) [-2147483648|2147483647] "Nm" {receiver}\n'

@@ -5,6 +5,7 @@ The adapters are ports of a hub, which runs in a process of its own, as an adapt
 
 import gc
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -80,10 +81,10 @@ def full_bus_rows(seconds: float) -> list[Row]:
             ours.append(receive_full_bus(hub, seconds / (2 * ROUNDS), python_can=False))
             theirs.append(receive_full_bus(hub, seconds / (2 * ROUNDS), python_can=True))
     rows = []
-    for name, measured, most in (("full slcan bus: lost", ours, 0), ("  python-can's driver: lost", theirs, None)):
+    for name, measured, most in (("full slcan bus", ours, 0), ("  python-can's driver", theirs, None)):
         sent, received, elapsed = np.sum(measured, axis=0)
-        note = f"of {sent:.0f}; {received / elapsed:.0f} frames/s of {FULL_RATE:.0f}"
-        rows.append(bounded(name, int(sent - received), "1", maximum=most, note=note))
+        rows.append(bounded(f"{name}: lost", int(sent - received), "1", maximum=most, note=f"of {sent:.0f}"))
+        rows.append(Row(f"{name}: received", received / elapsed, "1/s", note=f"of {FULL_RATE:.0f} that fit"))
     return rows
 
 
@@ -219,5 +220,5 @@ def wait_for(condition: Callable[[], bool], begin: float) -> float:
 def held() -> Any:
     """Threads, descriptors and resident memory [MiB] of this process."""
     gc.collect()
-    resident = int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+    resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
     return np.array([threading.active_count(), len(list(Path("/proc/self/fd").iterdir())), resident])

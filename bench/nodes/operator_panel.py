@@ -28,20 +28,12 @@ class PanelState:
     age = real("s", "time since it changed", default=1e6)
 
 
-@record
-class PanelMeasurements:
-    """What the panel tells of its operator."""
-
-    operator_age = real("s", "age of the operator's heartbeat")
-
-
 @kernel
 def step(dt, sensors, commands, state, measurements, parameters, words):
     """Fill ``sensors.panel`` from the operator's ``words``."""
     heartbeat = load_word(words, HEARTBEAT)
     state.age = state.age + dt if heartbeat == state.heartbeat else 0.0
     state.heartbeat = heartbeat
-    measurements.operator_age = state.age
     panel = sensors.panel
     panel.link.silent = 1 if state.age > parameters.heartbeat_timeout else 0
     panel.armed = 1 if load_word(words, ARMED) else 0

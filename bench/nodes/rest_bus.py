@@ -4,7 +4,7 @@ It simulates nothing. The battery is a supply of one voltage that permits what i
 switched on, with all pedals released. Which roles are sent is for :attr:`hil.node.NodeSpec.roles` to say.
 """
 
-from firmware_model.kernel import choice, flag, integer, kernel, real, record
+from firmware_model.kernel import choice, flag, kernel, real, record
 from firmware_model.signals import Gear
 
 BATTERY = frozenset({"battery"})
@@ -27,25 +27,9 @@ class RestBusParameters:
     power_switch = flag("the driver wants the car on", default=1)
 
 
-@record
-class RestBusState:
-    """What the rest-bus remembers."""
-
-    steps = integer("steps made")
-
-
-@record
-class RestBusMeasurements:
-    """What the rest-bus tells of itself."""
-
-    steps = integer("steps made")
-
-
 @kernel
 def step(dt, sensors, commands, state, measurements, parameters):
     """Fill ``sensors`` (Inputs) with what the absent roles would say of a car that stands still, well and switched on."""
-    state.steps += 1
-    measurements.steps = state.steps
     supply(sensors.battery, parameters)
     sensors.battery_wide.link.silent = 1  # a supply needs no fields beyond the LEAF's
     sensors.pedals.gear = parameters.gear

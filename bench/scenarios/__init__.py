@@ -3,11 +3,9 @@
 ``docs/scenarios.md`` teaches the form. A stimulus may stand in the file or in a CSV beside it, with the same column names.
 """
 
-import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,8 @@ from bench.nodes import road as patches
 from bench.nodes import stimulus as columns
 from firmware_model.signals import DriveMode, Gear
 from hil import toml_files
+from hil.csv_files import read_number, read_rows
 from hil.errors import UsageError
-from hil.files import read_text
 
 FOLDER = Path(__file__).parent
 GEARS = {"P": Gear.PARK, "R": Gear.REVERSE, "N": Gear.NEUTRAL, "D": Gear.DRIVE, "B": Gear.BRAKE}
@@ -196,33 +194,16 @@ def road_table(rows: Iterable[tuple[float, ...]]) -> Any:
 
 def _read_csv(path: Path) -> dict[str, list[Any]]:
     """The columns of a CSV with a header of column names."""
-    try:
-        rows = list(csv.reader(StringIO(read_text(path))))
-    except csv.Error as error:
-        raise UsageError(f"{path}: is not a CSV text file: {error}") from error
-    rows = [row for row in rows if any(cell.strip() for cell in row)]
-    if len(rows) < 2:
-        raise UsageError(f"{path}: a header line and at least one line of values were expected")
-    names = [name.strip() for name in rows[0]]
-    for name in names:
-        if name not in COLUMNS:
-            raise UsageError(f'{path}: line 1: unknown column "{name}"; there are: {", ".join(COLUMNS)}')
+    names, rows = read_rows(path, COLUMNS)
     result: dict[str, list[Any]] = {name: [] for name in names}
-    for number, row in enumerate(rows[1:], start=2):
-        if len(row) != len(names):
-            raise UsageError(f"{path}: line {number}: {len(names)} values were expected, there are {len(row)}")
+    for number, row in rows:
         for name, cell in zip(names, row, strict=True):
             result[name].append(cell.strip() if name == "gear" else _number(path, number, name, cell))
     return result
 
 
 def _number(path: Path, line: int, name: str, cell: str) -> float:
-    if not cell.strip():
-        return math.nan
-    try:
-        return float(cell)
-    except ValueError:
-        raise UsageError(f'{path}: line {line}: {name}: a number was expected, got "{cell}"') from None
+    return read_number(path, line, name, cell) if cell.strip() else math.nan
 
 
 def _gear(where: str, value: Any) -> float:

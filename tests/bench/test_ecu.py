@@ -10,7 +10,7 @@ from platforms import needs_absolute_sleep
 from bench.drive import Drive
 from bench.operator import Operator
 from bench.scenarios import load_scenario
-from bench.station import car_of_roles, controller_station, rest_bus_roles, wire
+from bench.station import car_of_roles, controller_station, rest_bus_of, rest_bus_roles, wire
 from bench.vehicles import load_vehicle
 from firmware_model.measurements import Fault, SupervisorState
 from hil.errors import UsageError
@@ -33,7 +33,7 @@ class Table:
         wiring = wire(network, {"front": f"virtual:{channel}"})
         self.operator = Operator()
         self.station = controller_station(
-            wiring, vehicle, rest=rest_bus_roles(["battery", "chassis"]), operator=self.operator, by_hand=True, voltage=350.0
+            wiring, vehicle, rest=rest_bus_roles(["battery", "chassis"]), operator=self.operator, by_hand=True, voltage=395.0
         )
         self.controller = self.station[0]
         car = Drive(network, vehicle, load_scenario("launch")).car
@@ -109,8 +109,12 @@ def test_one_inverter_on_the_table_gives_the_operators_torque_and_lets_go_when_h
     assert table.bench.errors == []
 
 
-def test_the_emergency_stop_ends_the_torque_at_once_and_it_has_to_be_armed_anew() -> None:
+def test_after_an_emergency_stop_the_torque_is_back_only_once_the_car_was_off_and_it_is_armed_anew() -> None:
     table = Table("test_ecu_stop")
+    switch = rest_bus_of(table.station).parameters.power_switch
+
+    def turn(on: int) -> None:
+        switch[:] = on
 
     def arm() -> None:
         table.operator.arm()
@@ -120,6 +124,9 @@ def test_the_emergency_stop_ends_the_torque_at_once_and_it_has_to_be_armed_anew(
         (lambda: table.state == SupervisorState.READY, arm),
         (lambda: table.delivered == pytest.approx(TORQUE, abs=0.5), table.operator.stop),
         (lambda: table.commanded == 0.0 and Fault.EMERGENCY_STOP in table.faults, arm),
+        (lambda: table.state == SupervisorState.FAULT and table.commanded == 0.0, lambda: turn(0)),
+        (lambda: table.state == SupervisorState.OFF and table.commanded == 0.0, lambda: turn(1)),
+        (lambda: table.delivered == pytest.approx(TORQUE, abs=0.5), nothing),
     )
 
 

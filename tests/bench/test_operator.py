@@ -56,7 +56,6 @@ def test_a_csv_of_torques_is_followed_and_held_at_its_ends(tmp_path: Path) -> No
     assert profile.at(0.0) == (0.0, 0.0)
     assert profile.at(1.5) == (5.0, -2.0)
     assert profile.at(9.0) == (10.0, -4.0)
-    assert profile.end == 2.0
 
 
 def test_a_csv_without_a_rear_motor_gives_both_the_same(tmp_path: Path) -> None:
@@ -68,12 +67,15 @@ def test_a_csv_without_a_rear_motor_gives_both_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "line 1: expected the columns time,front,rear"),
-        ("time,torque\n0,1\n", 'got "time,torque"'),
-        ("time,front\n", "at least one row"),
+        ("", "a header line and at least one line"),
+        ("time,torque\n0,1\n", 'unknown column "torque"; there are: time, front, rear'),
+        ("front,time\n0,1\n", "line 1: the columns time,front,rear were expected in that order"),
+        ("time,front\n", "at least one line of values"),
         ("time,front\n0,1\n0,2\n", "times that rise"),
-        ("time,front\n0,much\n", 'line 2: expected 2 numbers, got "0,much"'),
-        ("time,front\n0,1,2\n", "line 2: expected 2 numbers"),
+        ("time,front\n0,much\n", 'line 2: front: a number was expected, got "much"'),
+        ("time,front\n0,inf\n", "finite numbers"),
+        ("time,front\n0,1,2\n", "line 2: 2 values were expected, there are 3"),
+        (f"time,front\n0,{'1' * 200_000}\n", "is not a CSV text file"),
     ],
 )
 def test_a_csv_that_is_wrong_names_its_line(tmp_path: Path, text: str, message: str) -> None:

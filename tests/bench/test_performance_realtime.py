@@ -85,10 +85,9 @@ def test_frames_through_rings_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_full_bus_arrives_through_an_adapter() -> None:
-    ours, theirs = performance_slcan.full_bus_rows(0.6)
-    assert "of 0;" not in ours.note + theirs.note
-    assert ours.value >= 0
-    assert theirs.value >= 0
+    _, ours, _, theirs = performance_slcan.full_bus_rows(0.6)
+    assert ours.value > 0.0
+    assert theirs.value > 0.0
 
 
 def test_an_adapter_that_is_pulled_out_comes_back_and_leaves_nothing_behind() -> None:

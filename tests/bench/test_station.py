@@ -33,8 +33,22 @@ def test_one_inverter_on_the_table_needs_no_more_than_the_rest_bus(network) -> N
 
 def test_what_nobody_fills_is_named_with_what_to_do(network) -> None:
     wiring = wire(network, {"front": "virtual:f"})
-    with pytest.raises(UsageError, match=r'nobody fills: bus "chassis": steering, .*--chassis ADDRESS, .*--rest-bus chassis'):
+    with pytest.raises(UsageError, match=r'nobody fills: bus "chassis": steering, .*--chassis ADDRESS, .*--rest-bus chassis$'):
         controller_station(wiring, load_vehicle("leaf_plus"), rest=rest_bus_roles(["battery"]))
+
+
+def test_a_battery_whose_bus_is_not_connected_is_missed_though_its_axle_is_not(network) -> None:
+    wiring = wire(network, {"rear": "virtual:r"})
+    with pytest.raises(UsageError, match=r'bus "front": battery\. Connect --front ADDRESS, .*--rest-bus battery$'):
+        controller_station(wiring, load_vehicle("leaf_twin_motor"), rest=rest_bus_roles(["chassis"]))
+
+
+@pytest.mark.parametrize(
+    ("given", "vehicle"), [({"chassis": "virtual:c"}, "leaf_twin_motor"), ({"rear": "virtual:r"}, "leaf_plus")]
+)
+def test_a_station_without_a_motor_is_refused(network, given, vehicle) -> None:
+    with pytest.raises(UsageError, match="no motor is connected: give --front or --rear"):
+        controller_station(wire(network, given), load_vehicle(vehicle), rest=rest_bus_roles(["battery", "chassis"]))
 
 
 def test_all_buses_connected_nothing_has_to_be_supplied(network) -> None:

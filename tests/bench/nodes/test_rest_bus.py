@@ -5,16 +5,15 @@ from interpreter import needs_compiler
 from bench.nodes import operator_panel, rest_bus
 from bench.nodes.operator_panel import ARMED, FRONT, HEARTBEAT, REAR, STOP, WORDS
 from firmware_model.signals import Gear, Inputs, Outputs
+from hil.node import Nothing
 from hil.ring import store_word
 
 
 def test_the_rest_bus_says_what_a_well_car_at_rest_would():
     sensors, commands = Inputs.new()[0], Outputs.new()[0]
-    state, told, parameters = (
-        record.new()[0] for record in (rest_bus.RestBusState, rest_bus.RestBusMeasurements, rest_bus.RestBusParameters)
-    )
+    nothing, parameters = Nothing.new()[0], rest_bus.RestBusParameters.new()[0]
     parameters.voltage = 320.0
-    rest_bus.step(1e-3, sensors, commands, state, told, parameters)
+    rest_bus.step(1e-3, sensors, commands, nothing, nothing, parameters)
     assert sensors.battery.voltage == 320.0
     assert sensors.battery.relay_closed == sensors.battery.interlock == 1
     assert sensors.battery_wide.link.silent == 1  # the wide frame would take the place of the LEAF's
@@ -32,8 +31,7 @@ class Panel:
         self.words = np.zeros(WORDS, dtype=np.int64)
         self.sensors, self.commands = Inputs.new()[0], Outputs.new()[0]
         self.state, self.told, self.parameters = (
-            record.new()[0]
-            for record in (operator_panel.PanelState, operator_panel.PanelMeasurements, operator_panel.PanelParameters)
+            record.new()[0] for record in (operator_panel.PanelState, Nothing, operator_panel.PanelParameters)
         )
 
     def step(self, dt=1e-3):
@@ -61,7 +59,7 @@ def test_a_panel_whose_operator_is_gone_falls_silent_and_speaks_again_when_someb
     for _ in range(299):
         panel.step()
     assert panel.sensors.panel.link.silent == 0
-    assert panel.told.operator_age == pytest.approx(0.299)
+    assert panel.state.age == pytest.approx(0.299)
     for _ in range(2):
         panel.step()
     assert panel.sensors.panel.link.silent == 1

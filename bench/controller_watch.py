@@ -1,0 +1,147 @@
+"""What is looked at while the controller runs on its buses: the operator, the buses, the controller's state and faults."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bench.operator import Operator, TorqueProfile
+from bench.rows import Row, bounded
+from bench.station import Wiring, roles_not_heard
+from firmware_model.measurements import SupervisorState, fault_names
+from hil.node import Node
+
+HEARING_TIME = 2.0  # [s] after which a role that was not heard is told
+PANELS_IGNORED = -1.0  # [s] time-out by which every panel counts as silent
+REMAINING_TORQUE = 0.05  # [Nm] that counts as none
+LOOKS_WITHOUT_TORQUE = 2  # in a row, before the buses are left: some frames of zero lie between two looks
+LETTING_GO = 0.5  # [s] at most
+
+
+@dataclass
+class ControllerWatch:
+    """One run of the controller, looked at some twenty times a second."""
+
+    tell: Callable[[str], None]
+    is_connected: Callable[[], bool]  # whether every bus is there
+    wiring: Wiring
+    controller: Node
+    filled: frozenset[str]  # roles that this process fills
+    switch: Node | None = None  # the rest-bus, where it has the car's power switch
+    operator: Operator | None = None
+    torque: TorqueProfile | None = None
+    duration: float | None = None  # [s]
+    began: float = field(default_factory=time.monotonic)
+    ready_at: float | None = None  # [s] after that
+    torque_began: float | None = None  # armed and READY since then
+    let_go_at: float | None = None
+    left_torque: float = 0.0  # [Nm] that was commanded when the buses were left
+    faults: int = 0
+    state: int = -1
+    _quiet_looks: int = 0
+    _told_silent: bool = False
+    _restarting: bool = False
+
+    def look(self, keys: list[str]) -> bool:
+        """One look; False once the run is over, and the torque gone."""
+        now = time.monotonic() - self.began
+        if self.let_go_at is not None:
+            return not self._has_let_go(now)
+        self._tell_changes(now)
+        going = self._listen_to_operator(keys) if self.operator else True
+        self._follow_buses()
+        self._follow_torque(now)
+        if not going or (self.duration is not None and now >= self.duration):
+            self.let_go()
+        return True
+
+    def let_go(self) -> None:
+        """Take the torque away, by the way on which it is withheld from who has not armed; whoever else sits at a panel."""
+        if self.let_go_at is None:
+            self.let_go_at = time.monotonic() - self.began
+            if self.operator:
+                self.operator.stop()
+            self.controller.parameters.supervisor.arming_required[:] = 1
+            self.controller.parameters.input_qualification.panel_timeout[:] = PANELS_IGNORED
+
+    @property
+    def commanded(self) -> float:
+        """Highest motor torque [Nm] that is commanded now, without sign."""
+        outputs = self.controller.outputs
+        return max(abs(float(outputs[axle]["motor_torque"][0])) for axle in ("front", "rear"))
+
+    def rows(self) -> list[Row]:
+        """How the run went."""
+        note = "" if self.ready_at is not None else "never READY"
+        return [
+            Row("READY after", self.ready_at, "s", note=note),
+            Row("faults at the end", ", ".join(fault_names(self.faults)) or "none"),
+            bounded("torque when the buses were left", self.left_torque, "Nm", maximum=REMAINING_TORQUE),
+        ]
+
+    def _has_let_go(self, now: float) -> bool:
+        assert self.let_go_at is not None
+        self.left_torque = self.commanded
+        self._quiet_looks = self._quiet_looks + 1 if self.left_torque < REMAINING_TORQUE else 0
+        if self._quiet_looks >= LOOKS_WITHOUT_TORQUE:
+            return True
+        if now - self.let_go_at > LETTING_GO:
+            self.tell(f"controller: the buses are left with {self.left_torque:.1f} Nm commanded")
+            return True
+        return False
+
+    def _listen_to_operator(self, keys: list[str]) -> bool:
+        """The operator's heartbeat and keys; False for the end."""
+        operator, going = self.operator, True
+        assert operator
+        operator.beat()
+        for key in keys:
+            going &= operator.press(key)
+            if key in ("a", "d", " "):
+                self.tell(f"operator: {'armed' if operator.armed else 'disarmed'}")
+            if key in ("up", "down", "0"):
+                self.torque = None  # whoever takes the torque into the own hand keeps it
+                self.tell(f"operator: {operator.front:g} and {operator.rear:g} Nm")
+            if key == "a" and self.state > SupervisorState.READY:
+                self._restarting = True  # what the emergency stop latched is over once the car has been off
+        return going
+
+    def _follow_torque(self, now: float) -> None:
+        """A torque over time begins when the controller is armed and READY, each time anew."""
+        if not self.operator or not self.torque:
+            return
+        if not (self.operator.armed and self.state == SupervisorState.READY):
+            self.torque_began = None
+            self.operator.ask(0.0, 0.0)
+        else:
+            self.torque_began = now if self.torque_began is None else self.torque_began
+            self.operator.ask(*self.torque.at(now - self.torque_began))
+
+    def _follow_buses(self) -> None:
+        """A lost bus disarms. Once all are back the car is switched off and on: READY comes by the start-up alone."""
+        if not self.is_connected():
+            if self.operator and self.operator.armed:
+                self.operator.arm(False)
+                self.tell("operator: disarmed, because a bus is lost; arm anew once it is back")
+            self._restarting = True
+        elif self._restarting:
+            off = self.switch is None or self.state in (SupervisorState.OFF, SupervisorState.WAKE)
+            if self.switch:
+                self.switch.parameters.power_switch[:] = int(off)
+            self._restarting = not off
+
+    def _tell_changes(self, now: float) -> None:
+        measured = self.controller.measurements.supervisor
+        state, faults = int(measured.state[0]), int(measured.faults[0])
+        if state != self.state:
+            self.tell(f"controller: {SupervisorState(state).name.lower().replace('_', ' ')}")
+            self.state = state
+        if state == SupervisorState.READY and self.ready_at is None:
+            self.ready_at = now
+        for verb, bits in (("fault", faults & ~self.faults), ("over", self.faults & ~faults)):
+            for name in fault_names(bits):
+                self.tell(f"controller: {verb}: {name}")
+        self.faults = faults
+        if now > HEARING_TIME and not self._told_silent:
+            self._told_silent = True
+            for bus, roles in roles_not_heard(self.wiring, self.controller, self.filled).items():
+                self.tell(f"{bus}: nothing heard of {', '.join(roles)}: look for power and wiring, or see --rest-bus")

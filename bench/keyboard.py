@@ -1,0 +1,54 @@
+"""Single keys from the terminal, where there is one."""
+
+import os
+import re
+import select
+import sys
+from contextlib import suppress
+from typing import Any
+
+ARROWS = {"\x1b[A": "up", "\x1b[B": "down", "\x1bOA": "up", "\x1bOB": "down"}
+KEY = re.compile(r"\x1b\[[0-9;]*[A-Za-z~]|\x1bO.|.", re.DOTALL)
+
+
+class Keyboard:
+    """Keys as they are pressed, without waiting for a line; none where nobody types."""
+
+    def __init__(self, file: int | None = None) -> None:
+        """``file``: descriptor of a terminal; standard input if none is given."""
+        wanted = sys.stdin.fileno() if file is None else file
+        self._file = wanted if os.isatty(wanted) else None
+        self._before: Any = None
+
+    def __enter__(self) -> "Keyboard":
+        if self._file is not None:
+            import termios
+            import tty
+
+            self._before = termios.tcgetattr(self._file)
+            tty.setcbreak(self._file)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._file is not None:
+            import termios
+
+            with suppress(termios.error):  # a terminal that was closed has no settings to get back
+                termios.tcsetattr(self._file, termios.TCSADRAIN, self._before)
+
+    def pressed(self) -> list[str]:
+        """The keys since the last call, space first: an emergency stop waits for nothing."""
+        if self._file is None or not select.select([self._file], [], [], 0.0)[0]:
+            return []
+        try:
+            text = os.read(self._file, 4096).decode(errors="ignore")
+        except OSError:
+            self._file = None  # the terminal is closed; the signal that tells so is under way
+            return []
+        return sorted(keys_in(text), key=lambda key: key != " ")
+
+
+def keys_in(text: str) -> list[str]:
+    """The keys of what a terminal sends: characters and arrows; other sequences are no key that means anything here."""
+    keys = (ARROWS.get(code, code) for code in KEY.findall(text))
+    return [key for key in keys if not key.startswith("\x1b")]
