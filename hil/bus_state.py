@@ -6,6 +6,7 @@ from enum import IntEnum
 STATE = 0  # BusState
 CONNECTIONS = 1  # times that the bus was opened: a loop sees by it that the bus was lost between two of its periods
 SILENT = 2  # 1: nothing was received for longer than the session's time-out
+UNSENT = 3  # frames that were not sent so far, because the bus was not open or the driver did not take them in time
 BUS_WORDS = 8
 
 

@@ -2,9 +2,8 @@
 
 What they tell of the state of the CAN controller, by interface:
 
-- socketcan, socketcand, gs_usb: error frames of SocketCAN, whose identifier has a bit for each class of error and whose byte 1 is
-  the status of the controller (Linux, include/uapi/linux/can/error.h). gs_usb passes on the same frames, socketcand the class
-  alone. A SocketCAN link without carrier is bus-off.
+- socketcand, gs_usb: error frames of SocketCAN, see hil.can_errors; socketcand passes on the class alone. SocketCAN itself has
+  sessions of its own, in hil.socketcan.
 - pcan: bits of the status that ``status()`` asks for; ixxat: the property ``state``.
 - slcan in python-can: nothing. Flags are never asked for, refused frames not noticed. ``hil.slcan`` asks.
 - kvaser, vector and others: error frames without a class, which are counted.
@@ -21,28 +20,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from hil.bus_state import BusState
 
-# Classes of SocketCAN error frames: bits of the identifier.
-CONTROLLER, NO_ACKNOWLEDGE, BUS_OFF_CLASS, RESTARTED = 0x004, 0x020, 0x040, 0x100
-CLASSES = {
-    0x001: "transmission timed out",
-    0x002: "arbitration lost",
-    CONTROLLER: "controller",
-    0x008: "protocol violation",
-    0x010: "transceiver",
-    NO_ACKNOWLEDGE: "no acknowledge",
-    BUS_OFF_CLASS: "bus-off",
-    0x080: "bus error",
-    RESTARTED: "restarted",
-}
-# Controller status, byte 1.
-PASSIVE_BITS, ACTIVE_BIT = 0x30, 0x40
 PCAN_PASSIVE, PCAN_BUS_OFF = 0x4_0000, 0x10  # of PCAN-Basic's TPCANStatus
-SOCKETCAN_ERRORS = ("socketcan", "gs_usb", "socketcand")  # interfaces whose error frames have these classes
+CLASSIFIED_ERRORS = ("gs_usb", "socketcand")  # interfaces whose error frames are those of SocketCAN
 ECHO_SPAN = 0.5  # [s] for which a frame of our own may come back
 # Errors of drivers whose transmit queue is full: of nobody's acknowledging, not of a lost bus.
 QUEUE_FULL = re.compile(r"buffer full|queue full|XMTFULL|TXBUFOFL|transmit buffer|tx queue", re.I)
@@ -54,25 +37,6 @@ def interface_of(bus: Any) -> str:
     return rest.split(".")[0] if not package else ""
 
 
-def state_in_error_frame(identifier: int, data: bytes) -> BusState | None:
-    """What a SocketCAN error frame says of the controller's state; None if it says nothing."""
-    if identifier & BUS_OFF_CLASS:
-        return BusState.BUS_OFF
-    if identifier & RESTARTED:
-        return BusState.ACTIVE
-    if identifier & CONTROLLER and len(data) > 1:
-        if data[1] & PASSIVE_BITS:
-            return BusState.ERROR_PASSIVE
-        if data[1] & ACTIVE_BIT:
-            return BusState.ACTIVE
-    return None
-
-
-def error_classes(identifier: int) -> str:
-    """The classes of a SocketCAN error frame in words."""
-    return ", ".join(text for bit, text in CLASSES.items() if identifier & bit) or f"class {identifier:X}"
-
-
 def asked_state(bus: Any) -> BusState | None:
     """The state of the CAN controller where the driver can be asked; None where it cannot."""
     interface = interface_of(bus)
@@ -81,16 +45,7 @@ def asked_state(bus: Any) -> BusState | None:
         return BusState.BUS_OFF if status & PCAN_BUS_OFF else BusState.ERROR_PASSIVE if status & PCAN_PASSIVE else BusState.ACTIVE
     if interface == "ixxat":
         return {"ERROR": BusState.BUS_OFF, "PASSIVE": BusState.ERROR_PASSIVE}.get(bus.state.name, BusState.ACTIVE)
-    if interface == "socketcan":
-        return BusState.BUS_OFF if _without_carrier(bus.channel) else None
     return bus.controller_state() if hasattr(bus, "controller_state") else None
-
-
-def _without_carrier(channel: str) -> bool:
-    try:
-        return Path(f"/sys/class/net/{channel}/carrier").read_text().strip() == "0"
-    except OSError:  # the interface is down, or gone; receiving says so
-        return False
 
 
 def makes_sense(message: Any) -> bool:

@@ -12,6 +12,7 @@ import select
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,9 @@ import numpy as np
 from firmware_model.kernel import new
 from hil import clock
 from hil.bus import BusAddress, open_bus, parse_bus_address
-from hil.errors import UsageError
-from hil.frames import FrameFlags, new_frames
+from hil.bus_state import BUS_WORDS
+from hil.drivers import close_bus
+from hil.frames import ERROR, TRANSMITTED, new_frames
 from hil.generated import import_generated, module_name
 from hil.lockstep import OUTBOX, Chunk, sample_type
 from hil.network.codegen import generate_codecs
@@ -30,7 +32,8 @@ from hil.node import Node, NodeSpec, array_names, generate_glue, sent_messages
 from hil.ring import CONTROL_WORDS, DROPPED, load_word, new_rings, store_word, take, touched
 from hil.scheduling import Finding, Scheduling, examine
 from hil.session import BusSession
-from hil.socketcan import EXTENDED_ID, Sockets, SocketSession, raw_socket
+from hil.session_records import SessionEvent
+from hil.socketcan import Sockets, SocketSession, raw_socket
 from hil.timing import Ended, LoopMeasurements, LoopSettings, LoopStatistics
 from hil.transport import ABSENT, NOBODY, RINGS, SOCKET
 
@@ -47,9 +50,9 @@ LOOP = '''
 @kernel
 def loop_{name}(origin, parameters_array, control, statistics_array, measurements_array, sample_control, samples,
                 ways, wakes, submitted, receive_control, receive_storage, send_control, send_storage,
-                socket_control, socket_memory, rules, socket_statistics, monitor_control, monitor_storage,
+                bus_words, socket_control, socket_memory, rules, socket_statistics, monitor_control, monitor_storage,
                 incoming, outbox, timespec, one, {arrays}):
-    """Run the node in every period from ``origin`` [ns, CLOCK_MONOTONIC] until asked to stop, or until an overrun ends it."""
+    """Run the station in every period from ``origin`` [ns, CLOCK_MONOTONIC] until asked to stop, or until an overrun ends it."""
     parameters = parameters_array[0]
     period = parameters.period
     before = np.int64(0)  # [ns] time of the step before
@@ -88,8 +91,8 @@ def loop_{name}(origin, parameters_array, control, statistics_array, measurement
                 transmit(socket, rules[bus], origin, ring, (monitor_control[bus], monitor_storage[bus]), timespec)
             elif submitted[bus]:
                 notify(wakes[bus], one)
-            frames_lost += lost_frames(bus, receive_control, send_control, socket_statistics)
-            buses_lost |= (1 if socket_statistics[bus].lost else 0) << bus
+            frames_lost += lost_frames(bus, bus_words, receive_control, send_control, socket_statistics)
+            buses_lost |= (1 if is_lost(bus_words[bus], socket_statistics[bus]) else 0) << bus
         measurements.frames_lost = frames_lost
         measurements.samples_lost = sample_control[DROPPED]
         measurements.buses_lost = buses_lost
@@ -114,7 +117,7 @@ from hil.realtime import ENDED, RUN
 from hil.ring import DROPPED, claim, load_word, publish, store_word
 from hil.socketcan import let_go, transmit
 from hil.timing import finish_period, keep_grid
-from hil.transport import SOCKET, collect, lost_frames, notify, submit
+from hil.transport import SOCKET, collect, is_lost, lost_frames, notify, submit
 """
 
 
@@ -168,11 +171,10 @@ class SessionOptions:
 
     reconnect: bool = False  # a bus that is lost is opened again and again; without it the run ends
     listen_only: bool = False  # nothing is sent
-    recorder: "Recorder | None" = None  # is told every frame
+    # Is told every frame, error frames among them, whenever the next chunk is due: that must be well within recorder.HOLD for the
+    # order of time, and within the 17 s of a full bus that the sessions keep, or frames are missing in the recording.
+    recorder: "Recorder | None" = None
     report: Callable[[str], None] | None = None  # is told what happens, in one line that names the bus
-
-
-RETRY_FIRST, RETRY_LAST = 0.1, 5.0  # [s] between attempts to open a lost CAN socket
 
 
 class RealtimeStation:
@@ -198,6 +200,7 @@ class RealtimeStation:
         self._ways = np.full(count, ABSENT, dtype=np.int64)
         self._wakes = np.full(count, NOBODY, dtype=np.int64)
         self._submitted = np.zeros(count, dtype=np.int64)
+        self._words = np.zeros((count, BUS_WORDS), dtype=np.int64)
         self._receive = new_rings(count, RING)
         self._send = new_rings(count, RING)
         self.sockets = Sockets(count)
@@ -205,12 +208,13 @@ class RealtimeStation:
         self._outbox = new_frames(OUTBOX)
         self._timespec = np.zeros(2, dtype=np.int64)
         self._one = np.ones(1, dtype=np.int64)
-        self._sessions: dict[int, BusSession | SocketSession] = {}
+        self._opened: dict[int, tuple[Any, BusAddress]] = {}  # buses that no session has yet
+        self._closing = ExitStack()  # of these
+        self._sessions: list[BusSession | SocketSession] = []
         self._origin = 0
         self._go = threading.Event()
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
-        self._retries: dict[int, tuple[float, float]] = {}  # lost socket -> time of the next attempt, delay after it [s]
 
     def compile(self) -> None:
         """Compile the loop and the rings, or load them from the cache, without running a period."""
@@ -220,6 +224,14 @@ class RealtimeStation:
         take(self._sample_control, self._samples)
         BusSession.compile()
 
+    def open(self, addresses: Sequence[BusAddress | None]) -> None:
+        """Open a bus for each of the network's, None where the station has none. Raises UsageError."""
+        for index, address in enumerate(addresses):
+            if address:
+                bus = open_bus(address, listen_only=self._options.listen_only)
+                self._closing.callback(close_bus, bus)
+                self._opened[index] = bus, address
+
     def prepare(self, scheduling: Scheduling) -> None:
         """Start the loop's thread, as far as it can get without a bus: to its processor, at its priority."""
         ready = threading.Event()
@@ -227,37 +239,34 @@ class RealtimeStation:
         self._thread.start()
         ready.wait()
 
-    def start(self, buses: Sequence[Any], addresses: Sequence[BusAddress | None], origin: int) -> None:
-        """Take the prepared station onto ``buses``; the first period begins at ``origin`` [ns].
-
-        ``buses``: what python-can opened at ``addresses``, one for each bus of the network, None where the station has none.
-        """
-        for index, (bus, address) in enumerate(zip(buses, addresses, strict=True)):
-            if bus is not None and address is not None:
-                self._sessions[index] = self._session(bus, address, index, origin)
-        for session in self._sessions.values():
+    def start(self, origin: int) -> None:
+        """Take the prepared station onto its buses; the first period begins at ``origin`` [ns]."""
+        self._sessions = [self._session(bus, address, index, origin) for index, (bus, address) in self._opened.items()]
+        self._closing.pop_all()  # from here on each session closes its own
+        for session in self._sessions:
             session.start()
         store_word(self._control, RUN, 1)
         self._origin = origin
         self._go.set()
 
     def _session(self, bus: Any, address: BusAddress, index: int, origin: int) -> BusSession | SocketSession:
-        options, name = self._options, self._network.buses[index].name
-        allowed = self._allowed(index)
+        options: dict[str, Any] = {
+            "opener": self._opener(address) if self._options.reconnect else None,
+            "name": self._network.buses[index].name,
+            "bitrate": address.bitrate,
+            "allowed": self._allowed(index),
+            "listen_only": self._options.listen_only,
+            "words": self._words[index],
+            "report": self._report,
+        }
         if raw_socket(bus):
             self._ways[index] = SOCKET
-            session = SocketSession(bus, index, self.sockets)
-            session.permit([number | (EXTENDED_ID if wide else 0) for number, wide in allowed], listen_only=options.listen_only)
-            return session
+            return SocketSession(bus, index, origin, self.sockets, **options)
         self._ways[index] = RINGS
-        self._wakes[index] = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         rings = [(ring[0][index], ring[1][index]) for ring in (self._receive, self._send)]
-        return BusSession(
-            bus, index, origin, rings[0], rings[1],
-            opener=self._opener(address) if options.reconnect else None, name=name, bitrate=address.bitrate, allowed=allowed,
-            listen_only=options.listen_only, wake=int(self._wakes[index]), recorder=options.recorder,
-            report=lambda event: self._report(event.text),
-        )  # fmt: skip
+        session = BusSession(bus, index, origin, rings[0], rings[1], **options)
+        self._wakes[index] = session.wake
+        return session
 
     def _allowed(self, bus: int) -> list[tuple[int, bool]]:
         """The frames that the nodes of this station may send on one bus: (identifier, extended)."""
@@ -267,31 +276,15 @@ class RealtimeStation:
     def _opener(self, address: BusAddress) -> Callable[[], Any]:
         return lambda: open_bus(address, listen_only=self._options.listen_only)
 
-    def _report(self, text: str) -> None:
+    def _report(self, event: SessionEvent) -> None:
         if self._options.report:
-            self._options.report(text)
+            self._options.report(event.text)
 
-    def mend(self, addresses: Sequence[BusAddress | None]) -> None:
-        """Open lost CAN sockets again, with growing delays; to be called now and then. Other sessions mend themselves."""
-        for index, session in self._sessions.items():
-            address = addresses[index]
-            if not isinstance(session, SocketSession) or address is None:
-                continue
-            if not session.error:
-                self._retries.pop(index, None)
-                continue
-            name, now = self._network.buses[index].name, time.monotonic()
-            if index not in self._retries:
-                self._report(f"{name}: is lost, it is tried again: {session.error}")
-                self._retries[index] = now + RETRY_FIRST, RETRY_FIRST
-            due, delay = self._retries[index]
-            if now < due:
-                continue
-            try:
-                session.replace(open_bus(address, listen_only=self._options.listen_only))
-                self._report(f"{name}: is open again")
-            except UsageError:
-                self._retries[index] = now + 2 * delay, min(2 * delay, RETRY_LAST)
+    def look(self) -> None:
+        """Look after the sessions that have no thread of their own; to be called now and then."""
+        for session in self._sessions:
+            if isinstance(session, SocketSession):
+                session.look()
 
     def request_stop(self) -> None:
         """Ask the loop to end after the period that it is in; may be called from a signal handler."""
@@ -303,12 +296,11 @@ class RealtimeStation:
         self._go.set()
         if self._thread:
             self._thread.join()
-        for session in self._sessions.values():
+        for session in self._sessions:
             session.stop()
-        for index, wake in enumerate(self._wakes):
-            if wake != NOBODY:
-                os.close(int(wake))
-                self._wakes[index] = NOBODY
+        self._wakes[:] = NOBODY
+        self._closing.close()
+        self._opened.clear()
 
     @property
     def ended(self) -> Ended:
@@ -320,41 +312,51 @@ class RealtimeStation:
         return take(self._sample_control, self._samples)
 
     def new_frames(self) -> Any:
-        """The frames that this station has received and sent since the last call, bus by bus; those sent are TRANSMITTED."""
-        frames = [new_frames(0)]
-        for session in self._sessions.values():
-            frames.append(session.new_frames())
-            if self._options.recorder and isinstance(session, SocketSession):
-                self._options.recorder.add(frames[-1])
-        return np.concatenate(frames).view(np.recarray)
+        """The frames that this station has received and sent since the last call, bus by bus; those sent are TRANSMITTED.
+
+        The recorder is told of error frames, too.
+        """
+        frames = np.concatenate([new_frames(0), *(session.new_frames() for session in self._sessions)]).view(np.recarray)
+        if self._options.recorder:
+            self._options.recorder.add(frames)
+        return frames[frames.kind & ERROR == 0]
 
     @property
     def failures(self) -> list[str]:
         """What the station cannot go on with, in whole sentences."""
         name = self.name
-        lost = [] if self._options.reconnect else [session.error for session in self._sessions.values() if session.error]
+        lost = [] if self._options.reconnect else [session.error for session in self._sessions if session.error]
         found = [f"{name}: the bus failed: {error}" for error in lost]
         found += [f"{name}: the loop failed: {self._failure}"] if self._failure else []
         found += [f"{name}: the loop ended because it missed a period"] if self.ended == Ended.OVERRUN else []
-        dropped = int(self._receive[0][:, DROPPED].sum() + self._send[0][:, DROPPED].sum())
-        dropped += sum(session.lost_frames for session in self._sessions.values() if isinstance(session, SocketSession))
-        return found + ([f"{name}: {dropped} frames were lost in full rings"] if dropped else [])
+        full = int(self._receive[0][:, DROPPED].sum() + self._send[0][:, DROPPED].sum())
+        found += [f"{name}: {full} frames were lost in full rings"] if full else []
+        dropped = int(self.sockets.statistics.dropped.sum())
+        return found + ([f"{name}: {dropped} frames were dropped by the kernel: the loop did not read them"] if dropped else [])
 
     @property
     def errors(self) -> list[str]:
         """What went wrong, in whole sentences."""
-        lost = int(self._sample_control[DROPPED])
-        return self.failures + ([f"{self.name}: {lost} samples were lost: nobody took them in time"] if lost else [])
+        lost = {
+            "samples were lost": int(self._sample_control[DROPPED]),
+            "frames are missing in what was recorded": sum(session.lost_frames for session in self._sessions),
+        }
+        return self.failures + [f"{self.name}: {n} {what}: nobody took them in time" for what, n in lost.items() if n]
 
     @property
     def problems(self) -> list[str]:
         """What did not go as it should on the buses, in whole sentences."""
-        return [text for session in self._sessions.values() if isinstance(session, BusSession) for text in session.problems]
+        return [text for session in self._sessions for text in session.problems]
+
+    @property
+    def bus_figures(self) -> list[tuple[str, float, float]]:
+        """Of each bus its name, its load (0 to 1), and the 99th percentile [s] of its frames' deviations, or NaN."""
+        return [(session.name, session.load, session.deviation(0.99) * 1e-9) for session in self._sessions]
 
     @property
     def is_connected(self) -> bool:
-        """Whether every bus is there now."""
-        return not any(session.error for session in self._sessions.values())
+        """Whether every bus carries frames now."""
+        return not any(session.error for session in self._sessions)
 
     def _run(self, scheduling: Scheduling, ready: threading.Event) -> None:
         try:
@@ -382,6 +384,7 @@ class RealtimeStation:
             self._submitted,
             *self._receive,
             *self._send,
+            self._words,
             *self.sockets.arrays,
             self._incoming,
             self._outbox,
@@ -440,47 +443,35 @@ class RealtimeBench:
 
         Raises UsageError if a bus cannot be opened. Whatever happens, every thread is stopped and every bus closed.
         """
-        buses: list[Any] = []
         self._alarm = os.eventfd(0, os.EFD_CLOEXEC)
         try:
             with Scheduling(**self.settings.rights) as scheduling:
                 try:
-                    own = [self._open(buses) for _ in self.stations]
+                    for station in self.stations:
+                        station.open(self._addresses)
                     for station in self.stations:
                         station.prepare(scheduling)
                     origin = self.origin = time.monotonic_ns() + START_DELAY
                     if self._options.recorder:
                         self._options.recorder.begin(origin)
                     with scheduling.carrying():
-                        for station, opened in zip(self.stations, own, strict=True):
-                            station.start(opened, self._addresses, origin)
+                        for station in self.stations:
+                            station.start(origin)
                     end = origin * 1e-9 + duration
                     while (left := end - time.monotonic()) > 0 and not self._stopping and not self.failures:
                         select.select([self._alarm], [], [], min(chunk, left))
-                        if self._options.reconnect:
-                            for station in self.stations:
-                                station.mend(self._addresses)
+                        for station in self.stations:
+                            station.look()
                         yield Chunk(self._new_frames(), self._new_samples())
                 finally:
                     for station in self.stations:
                         station.request_stop()
                     for station in self.stations:
                         station.stop()
-                    for bus in buses:
-                        bus.shutdown()
         finally:
             alarm, self._alarm = self._alarm, NOBODY
             os.close(alarm)
         yield Chunk(self._new_frames(), self._new_samples(last=True))
-
-    def _open(self, opened: list[Any]) -> list[Any]:
-        """One station's buses; each that is opened is put down in ``opened``, too, so that it is closed if the next cannot be."""
-        buses = []
-        for address in self._addresses:
-            buses.append(open_bus(address, listen_only=self._options.listen_only) if address else None)
-            if address:
-                opened.append(buses[-1])
-        return buses
 
     @property
     def failures(self) -> list[str]:
@@ -498,8 +489,13 @@ class RealtimeBench:
         return [problem for station in self.stations for problem in station.problems]
 
     @property
+    def bus_figures(self) -> list[tuple[str, float, float]]:
+        """The figures of each bus of each station, see RealtimeStation."""
+        return [figures for station in self.stations for figures in station.bus_figures]
+
+    @property
     def is_connected(self) -> bool:
-        """Whether every bus of every station is there now."""
+        """Whether every bus of every station carries frames now."""
         return all(station.is_connected for station in self.stations)
 
     @property
@@ -511,7 +507,7 @@ class RealtimeBench:
         """All that was on the buses, by time. What one of several stations has sent another has received: it is told once."""
         frames = np.concatenate([station.new_frames() for station in self.stations]).view(np.recarray)
         if len(self.stations) > 1:
-            frames = frames[frames.kind & FrameFlags.TRANSMITTED == 0]
+            frames = frames[frames.kind & TRANSMITTED == 0]
         return frames[np.argsort(frames.time, kind="stable")]
 
     def _new_samples(self, last: bool = False) -> Any:

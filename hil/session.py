@@ -1,9 +1,10 @@
-"""A supervised session: one node on one bus, its frames carried between python-can and the rings of the compiled loop.
+"""A supervised session: a station on one of its buses, its frames carried between python-can and the rings of the compiled loop.
 
 One thread supervises; it opens the bus, and while the bus is open one thread receives and one sends. When the bus is lost
 (adapter unplugged, other process killed, bus-off) the supervisor says so once, closes it, and opens it again with growing delays.
 What is due meanwhile is discarded and counted, never sent later; what the driver still holds when the bus is open again is thrown
-away. Drivers can hang: every call into them happens in a thread that can be left behind, and leaving one behind is said.
+away. Drivers can hang: every call into them happens in a thread that can be left behind, and leaving one behind is said. A call
+that does not come back while the bus is open is a lost bus.
 """
 
 import contextlib
@@ -18,20 +19,19 @@ from typing import Any
 
 import numpy as np
 
-from hil.bus_interfaces import ACKNOWLEDGING
-from hil.bus_state import BUS_WORDS, CONNECTIONS, SILENT, STATE, BusState
+from hil.bus_interfaces import ACKNOWLEDGING, BITRATE
+from hil.bus_state import BUS_WORDS, CONNECTIONS, SILENT, STATE, UNSENT, BusState
+from hil.can_errors import error_classes, state_in_error_frame
 from hil.drivers import (
-    SOCKETCAN_ERRORS,
+    CLASSIFIED_ERRORS,
     Attempt,
     Echoes,
     asked_state,
     close_bus,
-    error_classes,
     interface_of,
     is_queue_full,
     makes_sense,
     reason,
-    state_in_error_frame,
 )
 from hil.frames import (
     ERROR,
@@ -44,26 +44,23 @@ from hil.frames import (
     payload_from_bytes,
 )
 from hil.ring import drain, new_rings, push_values, store_word
-from hil.session_records import Arrivals, Counters, Deviations, SessionEvent, SessionSettings
-from hil.wire import frame_bits
+from hil.session_records import BusLoad, Counters, Deviations, SessionEvent, SessionSettings
+from hil.transport import NOBODY
 
-POLL = 0.5e-3  # [s] how long a frame may wait in the transmit ring
 RECEIVE_TIMEOUT = 0.05  # [s] of one call into the driver
 SEND_TIMEOUT = 0.05  # [s] of one call into the driver
-SUPERVISION = 0.02  # [s] how often the supervisor looks
+SUPERVISION = 0.02  # [s] how often the supervisor looks, and how long the sender waits to be woken
 ASKING = 0.1  # [s] how often the driver is asked for the state of its controller
 END_TIMEOUT = 0.2  # [s] how long sender and receiver each may take to end
 CLOSE_TIMEOUT = 0.3  # [s] how long closing a bus may take, when stopping
 RECLOSE_TIMEOUT = 2.0  # [s] and when the bus was lost
 STOP_TIMEOUT = 0.95  # [s]
 STALE_SPAN = 0.02  # [s] how long what waits in a driver is thrown away after opening
-LOAD_SPAN = 1_000_000_000  # [ns] over which the bus load is taken
 BATCH = 64  # frames taken from the ring at once
-HISTORY = 65_536  # frames kept for who takes them
-MOST_IDENTIFIERS = 4096  # of which arrivals are counted one by one
+HISTORY = 65_536  # frames kept for who takes them: 17 s of a full bus
+MOST_REFUSED = 4096  # identifiers that are said one by one
 UNREADABLE_IN_A_ROW = 100  # lines or frames without sense after which the bus counts as lost
 ERRORS_IN_A_ROW = 20  # error frames without a good one in between that make the bitrate doubtful
-USUAL_BITRATE = 500_000  # [bit/s] of the car's buses, where nobody says
 EXTENDED_KEY = 1 << 32  # marks a 29-bit identifier in the keys of tables
 
 
@@ -78,10 +75,24 @@ class Connection:
     heard: bool = False  # whether a frame was received
     threads: list[threading.Thread] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
+    calls: dict[str, float | None] = field(default_factory=lambda: dict.fromkeys(("receiving", "sending", "asking")))  # since [s]
+
+    def call(self, doing: str, work: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Call the driver, and note since when."""
+        self.calls[doing] = time.monotonic()
+        try:
+            return work(*arguments, **options)
+        finally:
+            self.calls[doing] = None
+
+    def hanging(self, limit: float) -> str:
+        """What the driver has not come back from for longer than ``limit`` [s]; empty if there is nothing."""
+        begun = time.monotonic() - limit
+        return next((doing for doing, since in self.calls.items() if since is not None and since < begun), "")
 
 
 class BusSession:
-    """One node on one bus.
+    """A station on one of its buses, which python-can carries; it mends itself.
 
     Times are taken on this side, from the monotonic clock, relative to ``origin`` [ns].
     """
@@ -100,42 +111,36 @@ class BusSession:
         allowed: Collection[tuple[int, bool]] | None = None,
         listen_only: bool = False,
         words: Any = None,
-        wake: int | None = None,
-        recorder: Any = None,
         report: Callable[[SessionEvent], None] | None = None,
         settings: SessionSettings | None = None,
     ) -> None:
         """``bus``: an open python-can bus, or a function that opens one. Given open without an ``opener``, it is lost for good.
 
-        ``allowed``: the frames that may be sent, (identifier, extended); None allows all. ``words``: int64 (BUS_WORDS,) where the
-        state is released for compiled loops. ``wake``: an eventfd to which is written when frames wait; without it the ring is
-        polled. ``recorder``: its ``put`` is told every frame. ``report``: is told every event, in one of the session's threads,
-        which it must not keep.
+        The bus is the session's from now on: ``stop`` closes it. ``allowed``: the frames that may be sent, (identifier,
+        extended); None allows all. ``words``: int64 (BUS_WORDS,) where the state is released for compiled loops. ``report``: is
+        told every event, in one of the session's threads, which it must not keep.
         """
         self._given = None if callable(bus) else bus
         self._opener = bus if callable(bus) else opener
         self.name = name or str(getattr(bus, "channel_info", "bus"))
         self.index = index
-        self.bitrate = bitrate or USUAL_BITRATE
+        self.bitrate = bitrate or BITRATE
         self.listen_only = listen_only
         self.settings = settings or SessionSettings()
         self.words = np.zeros(BUS_WORDS, dtype=np.int64) if words is None else words
         self.counters = Counters()
         self.deviations = Deviations()
-        self.load = 0.0  # share of the bus's time, over the last second, with the most stuffing that can happen
+        self.lost_frames = 0  # that were carried, but of which ``new_frames`` cannot tell: nobody took them in time
         self.error: Exception | None = None  # why the bus is not open now
-        self.events: deque[SessionEvent] = deque(maxlen=1000)
+        self.wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)  # written to when frames wait to be sent
         self._origin = origin
         self._receive_ring = plain(receive_ring)
         self._send_ring = plain(send_ring)
         self._allowed = None if allowed is None else {frame_key(*item) for item in allowed}
-        self._wake = wake
-        self._put = recorder.put if recorder else None
         self._report = report
         self._history: deque[PlainFrame] = deque(maxlen=HISTORY)
-        self._seen: dict[int, Arrivals] = {}
+        self._load = BusLoad(self.bitrate)
         self._refused: set[int] = set()
-        self._bits = [0, 0]  # received, sent
         self._received_at = self._sent_at = self._lost_at = 0  # [ns]
         self._discarded_before = 0  # frames, when the bus was lost
         self._errors_in_a_row = 0
@@ -153,7 +158,6 @@ class BusSession:
         push_values(control[0], storage[0], 0, np.uint64(0), 0, 0, 0, 0)
         drain(control[0], storage[0], new_frames(1))
         store_word(np.zeros(BUS_WORDS, dtype=np.int64), 0, 0)
-        frame_size(0, 0)
 
     def start(self) -> None:
         """Start the session; it opens its bus by itself."""
@@ -168,6 +172,12 @@ class BusSession:
                 self._abandon("stopping")
                 if connection := self._connection:
                     connection.ended.set()
+        elif given := self._given:  # it was never started
+            self._close(given, CLOSE_TIMEOUT)
+            self._given = None
+        if self.wake != NOBODY:
+            os.close(self.wake)
+            self.wake = NOBODY
 
     @property
     def state(self) -> BusState:
@@ -180,9 +190,13 @@ class BusSession:
         return bool(self.words[SILENT])
 
     @property
-    def seen(self) -> dict[tuple[int, bool], Arrivals]:
-        """What has arrived so far, by (identifier, extended)."""
-        return {(key & 0x1FFF_FFFF, key >= EXTENDED_KEY): arrivals for key, arrivals in self._seen.copy().items()}
+    def load(self) -> float:
+        """Share of the bus's time that its frames take, see BusLoad."""
+        return self._load.share
+
+    def deviation(self, share: float) -> float:
+        """How long after its due time [ns] at most a ``share`` of the frames was with the driver; NaN before the first."""
+        return self.deviations.percentile(share)
 
     @property
     def problems(self) -> list[str]:
@@ -199,41 +213,48 @@ class BusSession:
         }
         return [f"{self.name}: {text}" for text, count in told.items() if count]
 
-    def take(self) -> list[tuple[int, int, int, int, int]]:
-        """The frames received since the last call: time [ns], payload, identifier, length [bytes], kind."""
-        rows = self._taken()
-        return [(row.time, row.payload, row.identifier, row.length, row.kind) for row in rows if not row.kind & TRANSMITTED]
-
     def new_frames(self) -> Any:
-        """All frames since the last call of this or ``take``; those sent are TRANSMITTED, at the time they were sent."""
-        rows = sorted(self._taken())
+        """All frames since the last call, error frames among them; those sent are TRANSMITTED, at the time they were sent."""
+        rows = sorted(self._history.popleft() for _ in range(len(self._history)))
         frames = new_frames(len(rows))
         for name, column in zip(PlainFrame._fields, zip(*rows, strict=True), strict=False):  # no columns without rows
             frames[name] = column
+        self._load.add(frames)
         return frames
-
-    def take_events(self) -> list[SessionEvent]:
-        """The events since the last call."""
-        return [self.events.popleft() for _ in range(len(self.events))]
 
     # --- supervision ------------------------------------------------------------------------------------------------------
 
     def _supervise(self) -> None:
         delay = self.settings.retry_first
         while not self._stopping.is_set():
-            connection = self._connect()
-            if connection:
-                self._watch(connection)
-                self._disconnect(connection)
-                # A connection on which something was heard, or that held longer than the delay before it, earns a new start.
-                if connection.heard or self._now() - connection.opened > delay * 1e9:
-                    delay = self.settings.retry_first
+            try:
+                connection = self._hold()
+            except Exception as error:  # nothing is known that gets here; whatever it is, the operator must hear of it
+                self._fail(None, error)
+                connection = None
+            # A connection on which something was heard, or that held longer than the delay before it, earns a new start.
+            if connection and (connection.heard or self._now() - connection.opened > delay * 1e9):
+                delay = self.settings.retry_first
             if not self._opener:
                 delay = float("inf")  # nothing to open it again with
             self._idle(delay)
             delay = min(2 * delay, self.settings.retry_last)
         self._discard()
         self._become(BusState.CLOSED, "")
+
+    def _hold(self) -> Connection | None:
+        """Open the bus, and hold the connection until it ends; None if it cannot be opened."""
+        connection = self._connect()
+        if connection:
+            try:
+                for thread in connection.threads:
+                    thread.start()
+                self._watch(connection)
+            except Exception as error:  # as in the other threads
+                self._fail(connection, error)
+            finally:
+                self._disconnect(connection)
+        return connection
 
     def _connect(self) -> Connection | None:
         """Open the bus; None if that failed or the session is stopping."""
@@ -272,8 +293,6 @@ class BusSession:
             self._say(f"nothing is sent, but the adapter acknowledges frames all the same: {ACKNOWLEDGING[connection.interface]}")
         self._become(BusState.ACTIVE, self._back() if self.counters.losses else "is open")
         self.counters.attempts = 0
-        for thread in connection.threads:
-            thread.start()
         return connection
 
     def _back(self) -> str:
@@ -302,38 +321,19 @@ class BusSession:
 
     def _watch(self, connection: Connection) -> None:
         """Until the connection ends or the session stops: what shows only by and by."""
-        bits, since = sum(self._bits), self._now()
-        asked = since
         while not connection.ended.wait(SUPERVISION) and not self._stopping.is_set():
-            now = self._now()
-            self._notice_silence(now)
+            self._release_unsent()
+            self._notice_silence(self._now())
             self._notice_doubtful_bitrate()
-            if now - asked > ASKING * 1e9:
-                asked = now
-                self._ask(connection)
-            if now - since >= LOAD_SPAN:
-                bits_now = sum(self._bits)
-                self.load = (bits_now - bits) / (self.bitrate * (now - since) * 1e-9)
-                bits, since = bits_now, now
-
-    def _ask(self, connection: Connection) -> None:
-        try:
-            state = asked_state(connection.bus)
-        except Exception as error:  # drivers raise all sorts
-            self._fail(connection, error)
-            return
-        if state is not None:
-            self._controller_says(connection, state, "its controller says so")
+            if doing := connection.hanging(self.settings.hang):
+                self._fail(connection, TimeoutError(f"the driver does not come back from {doing} for {self.settings.hang:g} s"))
 
     def _notice_silence(self, now: int) -> None:
         silent = now - self._received_at > self.settings.silence * 1e9
         if silent != self.silent:
             store_word(self.words, SILENT, int(silent))
             if silent:
-                self._say(
-                    f"has been silent for {self.settings.silence:g} s: nothing is received; "
-                    "look for the other side's power, the wiring and the bitrate"
-                )
+                self._say(self.settings.silence_text)
             else:
                 self._say("frames arrive again")
 
@@ -348,19 +348,30 @@ class BusSession:
     def _disconnect(self, connection: Connection) -> None:
         """End the threads of a connection and close its bus; what hangs is left behind."""
         receive, send = connection.threads
-        if not connection.ended.is_set():
+        if send.is_alive() and not connection.ended.is_set():
             send.join(END_TIMEOUT)  # it empties the ring first
         connection.ended.set()
         with self._gate:
             self._connection = None
-        receive.join(END_TIMEOUT)
-        closing = Attempt(lambda: close_bus(connection.bus))
-        closing.join(CLOSE_TIMEOUT if self._stopping.is_set() else RECLOSE_TIMEOUT)
-        send.join(SUPERVISION)
-        self.load = 0.0
-        for thread, doing in ((send, "sending"), (receive, "receiving"), (closing, "closing")):
+        self._end(receive, END_TIMEOUT)
+        self._close(connection.bus, CLOSE_TIMEOUT if self._stopping.is_set() else RECLOSE_TIMEOUT)
+        self._end(send, SUPERVISION)
+        for thread, doing in ((send, "sending"), (receive, "receiving")):
             if thread.is_alive():
                 self._abandon(doing)
+
+    def _end(self, thread: threading.Thread, timeout: float) -> None:
+        """Wait for the end of a thread, discarding what is due."""
+        end = time.monotonic() + timeout
+        while thread.is_alive() and (left := end - time.monotonic()) > 0:
+            thread.join(min(left, SUPERVISION))
+            self._discard()
+
+    def _close(self, bus: Any, timeout: float) -> None:
+        closing = Attempt(lambda: close_bus(bus))
+        self._end(closing, timeout)
+        if closing.is_alive():
+            self._abandon("closing")
 
     def _abandon(self, doing: str) -> None:
         self.counters.abandoned += 1
@@ -378,6 +389,10 @@ class BusSession:
         with self._gate:
             while count := drain(*self._send_ring, waiting):
                 self.counters.discarded += count
+        self._release_unsent()
+
+    def _release_unsent(self) -> None:
+        store_word(self.words, UNSENT, self.counters.discarded + self.counters.late + self.counters.rejected)
 
     # --- state ------------------------------------------------------------------------------------------------------------
 
@@ -387,7 +402,6 @@ class BusSession:
     def _say(self, text: str) -> None:
         event = SessionEvent(self._now(), self.state, f"{self.name}: {text}")
         with self._telling:
-            self.events.append(event)
             if self._report:
                 with contextlib.suppress(Exception):  # a terminal that is gone must not end the session
                     self._report(event)
@@ -417,10 +431,7 @@ class BusSession:
 
     def _controller_says(self, connection: Connection, state: BusState, why: str) -> None:
         if state == BusState.BUS_OFF:
-            hint = f"; ip link set {connection.bus.channel} type can restart-ms 100 heals it" * (
-                connection.interface == "socketcan"
-            )
-            self._fail(connection, RuntimeError(f"{why}{hint}"), BusState.BUS_OFF)
+            self._fail(connection, RuntimeError(why), BusState.BUS_OFF)
         elif state == BusState.ERROR_PASSIVE:
             self._become(state, f"is error-passive: {why}", connection)
         elif not self._unacknowledged:
@@ -436,10 +447,14 @@ class BusSession:
 
     def _receive(self, connection: Connection) -> None:
         in_a_row = 0
+        asked = time.monotonic()
         echoes = connection.interface == "gs_usb"  # which hands our own frames back
         while not connection.ended.is_set():
+            if time.monotonic() - asked > ASKING:
+                asked = time.monotonic()
+                self._ask(connection)
             try:
-                message = connection.bus.recv(RECEIVE_TIMEOUT)
+                message = connection.call("receiving", connection.bus.recv, RECEIVE_TIMEOUT)
                 if message is None or (echoes and not message.is_rx):
                     continue
                 if message.is_fd or not makes_sense(message):
@@ -459,6 +474,11 @@ class BusSession:
             else:
                 self._deliver(connection, message)
 
+    def _ask(self, connection: Connection) -> None:
+        state = connection.call("asking", asked_state, connection.bus)
+        if state is not None:
+            self._controller_says(connection, state, "its controller says so")
+
     def _deliver(self, connection: Connection, message: Any) -> None:
         now = self._now()
         payload = payload_from_bytes(message.data)
@@ -477,19 +497,14 @@ class BusSession:
         self._received_at = now
         self._errors_in_a_row = 0
         self.counters.received += 1
-        self._bits[0] += frame_size(length, kind & EXTENDED)
-        key = frame_key(identifier, kind & EXTENDED)
-        if (before := self._seen.get(key)) or len(self._seen) < MOST_IDENTIFIERS:
-            self._seen[key] = Arrivals(before.frames + 1 if before else 1, now)
         self._keep(now, payload, identifier, length, kind)
 
     def _note_error_frame(self, connection: Connection, message: Any) -> None:
         self.counters.error_frames += 1
         self._errors_in_a_row += 1
         identifier, data = message.arbitration_id, bytes(message.data)
-        if self._put:
-            self._put(self._now(), payload_from_bytes(data), identifier, self.index, len(data), ERROR)
-        if connection.interface in SOCKETCAN_ERRORS:
+        self._keep(self._now(), payload_from_bytes(data), identifier, len(data), ERROR)
+        if connection.interface in CLASSIFIED_ERRORS:
             state = state_in_error_frame(identifier, data)
             if state is not None:
                 self._controller_says(connection, state, error_classes(identifier))
@@ -515,15 +530,12 @@ class BusSession:
 
     def _wait(self) -> None:
         """Until frames wait, or the time has come to look whether the session goes on."""
-        if self._wake is None:
-            time.sleep(POLL)
-        elif select.select([self._wake], [], [], SUPERVISION)[0]:
+        if select.select([self.wake], [], [], SUPERVISION)[0]:
             with contextlib.suppress(BlockingIOError):  # the sender of the connection before has read it
-                os.eventfd_read(self._wake)
+                os.eventfd_read(self.wake)
 
     def _transmit(self, connection: Connection, due: int, payload: int, identifier: int, length: int, extended: int) -> None:
         if self.listen_only:
-            self.counters.withheld += 1
             return
         if self._allowed is not None and frame_key(identifier, extended) not in self._allowed:
             self._refuse(identifier, extended)
@@ -534,7 +546,8 @@ class BusSession:
         if connection.echoes:
             connection.echoes.expect(identifier, payload, length, extended)
         try:
-            connection.bus.send(classic_message(identifier, extended, bytes_from_payload(payload, length)), timeout=SEND_TIMEOUT)
+            message = classic_message(identifier, extended, bytes_from_payload(payload, length))
+            connection.call("sending", connection.bus.send, message, timeout=SEND_TIMEOUT)
         except Exception as error:  # drivers raise all sorts
             if not is_queue_full(error):
                 self.counters.discarded += 1
@@ -550,27 +563,21 @@ class BusSession:
             self._unacknowledged = False
             self._become(BusState.ACTIVE, "frames are acknowledged again", connection)
         self.counters.sent += 1
-        self._bits[1] += frame_size(length, extended)
         self.deviations.add(sent - due)
         self._keep(sent, payload, identifier, length, extended | TRANSMITTED)
 
     def _refuse(self, identifier: int, extended: int) -> None:
         self.counters.refused += 1
         key = frame_key(identifier, extended)
-        if key not in self._refused and len(self._refused) < MOST_IDENTIFIERS:
+        if key not in self._refused and len(self._refused) < MOST_REFUSED:
             self._refused.add(key)
             text = f"{identifier:08X}" if extended else f"{identifier:03X}"
             self._say(f"frame {text} is not in the list of frames that may be sent here; it is held back")
 
     def _keep(self, time: int, payload: int, identifier: int, length: int, kind: int) -> None:
         if len(self._history) == HISTORY:
-            self.counters.untaken += 1
+            self.lost_frames += 1
         self._history.append(PlainFrame(time, payload, identifier, self.index, length, kind))
-        if self._put:
-            self._put(time, payload, identifier, self.index, length, kind)
-
-    def _taken(self) -> list[PlainFrame]:
-        return [self._history.popleft() for _ in range(len(self._history))]
 
 
 def plain(ring: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -582,16 +589,6 @@ def plain(ring: tuple[Any, Any]) -> tuple[Any, Any]:
 def frame_key(identifier: int, extended: int) -> int:
     """One number for identifier and format."""
     return identifier | EXTENDED_KEY if extended else identifier
-
-
-SIZES: dict[int, int] = {}  # [bit] by length and format, since a call of a kernel from Python costs more than a frame may
-
-
-def frame_size(length: int, extended: int) -> int:
-    """Bits of a frame on the wire."""
-    if not SIZES:
-        SIZES.update({2 * n + form: int(frame_bits(n, form)) for n in range(9) for form in (0, 1)})
-    return SIZES[2 * length + extended]
 
 
 def classic_message(identifier: int, extended: int, data: bytes) -> Any:

@@ -1,11 +1,16 @@
-"""What a session is told, and what it tells: settings, events, counters."""
+"""What a session is told, and what it tells: settings, events, counters, load."""
 
+import time
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hil.bus_state import BusState
+from hil.frames import ERROR, EXTENDED, REMOTE
+from hil.wire import FRAME_BITS
+
+LOAD_SPAN = 1.0  # [s] over which the bus load is taken
 
 
 @dataclass(frozen=True)
@@ -17,6 +22,15 @@ class SessionSettings:
     silence: float = 1.0  # without a frame, until the bus counts as silent
     stale: float = 0.1  # after its due time a frame is discarded: what was blocked is never sent in a burst
     no_acknowledge: float = 0.2  # of a full transmit queue, until it is taken for missing acknowledgement
+    hang: float = 1.0  # of one call into the driver, until the bus counts as lost
+
+    @property
+    def silence_text(self) -> str:
+        """What the operator is told of a silent bus."""
+        return (
+            f"has been silent for {self.silence:g} s: nothing is received; "
+            "look for the other side's power, the wiring and the bitrate"
+        )
 
 
 class SessionEvent(NamedTuple):
@@ -25,13 +39,6 @@ class SessionEvent(NamedTuple):
     time: int  # [ns] from the origin
     state: BusState
     text: str  # one line
-
-
-class Arrivals(NamedTuple):
-    """What has arrived under one identifier."""
-
-    frames: int
-    last: int  # [ns] from the origin
 
 
 @dataclass
@@ -43,19 +50,20 @@ class Counters:
     discarded: int = 0  # due while the bus was not open
     late: int = 0  # discarded because the driver had blocked until long after they were due
     refused: int = 0  # not in the list of allowed frames
-    withheld: int = 0  # not sent because the session only listens
     rejected: int = 0  # not taken by the driver: its queue is full
     unreadable: int = 0  # torn lines, and frames that contradict themselves
     stale: int = 0  # found waiting in the driver after opening, thrown away
     error_frames: int = 0
-    untaken: int = 0  # frames of the history that nobody took in time
     losses: int = 0  # times the bus was lost
     attempts: int = 0  # to open it, since it was lost
     abandoned: int = 0  # threads left behind in a driver that did not return
 
 
 class Deviations:
-    """Histogram of how long after its due time each frame was with the driver: 10 µs bins up to 50 ms."""
+    """Histogram of how long after its due time each frame was with the driver: 10 µs bins up to 50 ms.
+
+    In Python's own list: the call of a kernel that fills hil.histogram costs more than the frame may.
+    """
 
     WIDTH = 10_000  # [ns]
     BINS = 5_000
@@ -76,3 +84,29 @@ class Deviations:
             return float("nan")
         place = int(np.searchsorted(counts, share * counts[-1]))
         return float(self.worst if place == self.BINS else min((place + 1) * self.WIDTH, self.worst))
+
+
+class BusLoad:
+    """Share of a bus's time that its frames take, with the most stuffing that can happen: over the last whole second.
+
+    Before there is one, and where frames are told less often, over the time that there is.
+    """
+
+    def __init__(self, bitrate: int) -> None:
+        self.share = 0.0
+        self._bitrate = bitrate
+        self._bits = 0
+        self._begin = time.monotonic()  # [s] of the second that is counted
+        self._is_first = True
+
+    def add(self, frames: Any) -> None:
+        """Count ``frames`` (an array of hil.frames.FRAME), those of both directions."""
+        frames = frames[frames.kind & ERROR == 0]
+        lengths = np.where(frames.kind & REMOTE, 0, frames.length)
+        self._bits += int(FRAME_BITS[frames.kind & EXTENDED, lengths].sum())
+        now = time.monotonic()
+        whole = now - self._begin >= LOAD_SPAN
+        if whole or self._is_first:
+            self.share = self._bits / (self._bitrate * max(now - self._begin, 1e-3))
+        if whole:
+            self._bits, self._begin, self._is_first = 0, now, False

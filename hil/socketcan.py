@@ -2,18 +2,21 @@
 
 python-can opens and configures the bus; what is used of it here is its socket. Every frame comes with the time at which the
 kernel received it. Error frames are counted by their classes, so are frames that the kernel dropped because nobody read them.
+What is slow or rare is done by the session, from the main loop: it says what has changed, and opens a lost bus again.
 What the transmit queue does not take stays in the send ring and is tried again in the next period, unless it is too old by then.
 
-``struct can_frame``, ``struct msghdr`` and the constants are those of the kernel's headers <linux/can.h>, <linux/can/error.h>,
-<linux/socket.h> for 64-bit processors of the usual byte order.
+``struct can_frame``, ``struct msghdr`` and the constants are those of the kernel's headers <linux/can.h> and <linux/socket.h> for
+64-bit processors of the usual byte order.
 """
 
+import contextlib
 import errno
 import os
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,31 +24,31 @@ from numba import carray, types
 
 from firmware_model.kernel import flag, integer, kernel, new, record
 from hil import clock
+from hil.bus_interfaces import ACKNOWLEDGING, BITRATE
+from hil.bus_state import BUS_WORDS, CONNECTIONS, SILENT, STATE, BusState
+from hil.can_errors import (
+    ACTIVE_BIT,
+    BUS_OFF_CLASS,
+    CLASSES,
+    CONTROLLER_CLASS,
+    PASSIVE_BITS,
+    RESTARTED_CLASS,
+    WARNING_BITS,
+)
+from hil.can_links import find_link
 from hil.clock import monotonic, wall_clock_lead
+from hil.drivers import close_bus, reason
 from hil.frames import FrameFlags
-from hil.histogram import Histogram, count_time
+from hil.histogram import Histogram, count_time, percentile
 from hil.ring import DROPPED, TAIL, load_word, new_rings, push, release, store_word, take, waiting
+from hil.session_records import BusLoad, SessionEvent, SessionSettings
+from hil.timing import PERIOD_MAX
 
 AVAILABLE = clock.AVAILABLE and sys.byteorder == "little" and sys.maxsize > 2**32
 
 EXTENDED_ID, REMOTE, ERROR = 0x8000_0000, 0x4000_0000, 0x2000_0000  # flags in can_id
 STANDARD_MASK, EXTENDED_MASK = 0x7FF, 0x1FFF_FFFF
 FRAME_BYTES = 16  # struct can_frame
-ERROR_CLASSES = (
-    "transmit timeout",
-    "arbitration lost",
-    "controller",
-    "protocol violation",
-    "transceiver",
-    "no acknowledge",
-    "bus off",
-    "bus error",
-    "restarted",
-    "error counters",
-)  # bits 0 to 9 of an error frame's identifier
-CONTROLLER_CLASS, BUS_OFF_CLASS, RESTARTED_CLASS = 2, 6, 8
-WARNING_BITS, PASSIVE_BITS, ACTIVE_BIT = 0x0C, 0x30, 0x40  # in the second byte of a controller's error frame
-
 RECEIVE_BUFFER = 4 << 20  # [bytes] half a second of a full bus, if the kernel's net.core.rmem_max lets us
 SO_TIMESTAMPNS = 35  # the kernel's time of reception; Python's socket module does not know the number
 SO_RXQ_OVFL = 40  # the count of frames dropped before this one
@@ -53,16 +56,16 @@ SEND_FLAGS, RECEIVE_FLAGS = 0x4040, 0x40  # MSG_NOSIGNAL and MSG_DONTWAIT; MSG_D
 # Level SOL_SOCKET and type of ancillary data, as one word.
 STAMP, OVERFLOW = 1 | SO_TIMESTAMPNS << 32, 1 | SO_RXQ_OVFL << 32
 NOTHING_THERE, INTERRUPTED, NO_SPACE, HUNG_UP = errno.EAGAIN, errno.EINTR, errno.ENOBUFS, errno.EPIPE
-EXTENDED_KIND, REMOTE_KIND, TRANSMITTED_KIND = int(FrameFlags.EXTENDED), int(FrameFlags.REMOTE), int(FrameFlags.TRANSMITTED)
+EXTENDED_KIND, ERROR_KIND, REMOTE_KIND, TRANSMITTED_KIND = (int(flag) for flag in FrameFlags)
 
-EXPIRY = 100_000_000  # [ns] a frame that could not be sent for so long is of no use to anybody
+EXPIRY = round(SessionSettings.stale * 1e9)  # [ns] after its due time a frame is discarded
 PERMITTED_MOST = 256  # identifiers on the allow-list of a bus
 DETACHED = -1  # in place of a file descriptor
 WANTED, IN_USE = 0, 1  # places in a socket's control words: the descriptor that Python offers, and the one the loop works with
 MONITOR = 16384  # frames between two looks of the recorder: two seconds of a full 1 Mbit/s bus, both ways
 CONTROL_WORDS = 16  # those of each socket on cache lines of their own
 POLL = 0.5e-3  # [s] between two looks whether it has
-DETACH_TIMEOUT = 1.0  # [s] a loop that runs lets go of a socket within a period
+DETACH_TIMEOUT = 3e-9 * PERIOD_MAX  # [s] a loop that runs lets go of a socket within a period
 
 _recvmsg: Any = types.ExternalFunction("recvmsg", types.intp(types.int32, types.uintp, types.int32))
 _send: Any = types.ExternalFunction("send", types.intp(types.int32, types.uintp, types.uintp, types.int32))
@@ -105,9 +108,8 @@ class TransmitRules:
     """What may be sent on one bus."""
 
     listen_only = flag("nothing is sent")
-    limited = flag("only the identifiers listed are sent")
-    count = integer("identifiers listed")
-    identifiers = integer("identifiers that may be sent, those of 29 bits with EXTENDED_ID set", shape=(PERMITTED_MOST,))
+    count = integer("identifiers that may be sent")
+    identifiers = integer("these identifiers, those of 29 bits with EXTENDED_ID set", shape=(PERMITTED_MOST,))
 
 
 @record
@@ -120,7 +122,8 @@ class SocketStatistics:
     expired = integer("frames thrown away unsent, because they could not be sent in time or the bus was lost")
     withheld = integer("frames not sent because they are not on the allow-list, or the bus is only listened to")
     dropped = integer("frames that the kernel dropped because the loop did not read them in time")
-    error_frames = integer("error frames of each class", shape=(len(ERROR_CLASSES),))
+    errors = integer("error frames received")
+    error_frames = integer("error frames of each class", shape=(len(CLASSES),))
     warning = integer("the controller has counted many errors (1)", maximum=1)
     passive = integer("the controller is error-passive (1)", maximum=1)
     bus_off = integer("the controller has left the bus (1)", maximum=1)
@@ -171,8 +174,11 @@ def let_go(control):
 
 
 @kernel
-def receive(descriptor, memory, statistics, origin, bus, out, timespec):
-    """Read all frames that wait in a socket into ``out``, with times [ns] since ``origin``; returns how many they are."""
+def receive(descriptor, memory, statistics, monitor, origin, bus, out, timespec):
+    """Read all frames that wait in a socket into ``out``, with times [ns] since ``origin``; returns how many they are.
+
+    They go to the monitor's ring (control words and storage), too, and so do error frames, of which ``out`` does not tell.
+    """
     count = 0
     lead = wall_clock_lead(timespec) + origin
     latest = monotonic(timespec) - origin
@@ -190,14 +196,15 @@ def receive(descriptor, memory, statistics, origin, bus, out, timespec):
                     statistics.lost = number
             break
         stamp = read_ancillary(memory, statistics)
-        if memory.in_identifier & ERROR:
-            count_error(memory, statistics)
-            continue
-        statistics.received += 1
         frame = out[count]
         frame.time = min(stamp - lead, latest) if stamp else latest
         unpack(memory, bus, frame)
-        count += 1
+        push(monitor[0], monitor[1], frame)
+        if frame.kind & ERROR_KIND:
+            count_error(memory, statistics)
+        else:
+            statistics.received += 1
+            count += 1
     return count
 
 
@@ -229,12 +236,15 @@ def unpack(memory, bus, frame):
     frame.bus = bus
     frame.length = length
     frame.kind = (EXTENDED_KIND if extended else 0) | (REMOTE_KIND if identifier & REMOTE else 0)
+    if identifier & ERROR:
+        frame.kind |= ERROR_KIND
     frame.sender = 0
 
 
 @kernel
 def count_error(memory, statistics):
     """Count an error frame, and keep the state of the controller that it tells."""
+    statistics.errors += 1
     classes = np.int64(memory.in_identifier) & EXTENDED_MASK
     for k in range(len(statistics.error_frames)):
         if classes >> k & 1:
@@ -255,7 +265,7 @@ def permitted(rules, identifier):
     """Whether a frame with this ``can_id`` may be sent."""
     if rules.listen_only:
         return False
-    listed = not rules.limited
+    listed = False
     for k in range(rules.count):
         listed = listed or rules.identifiers[k] == identifier
     return listed
@@ -309,26 +319,158 @@ def raw_socket(bus: Any) -> socket.socket | None:
     return under if AVAILABLE and isinstance(under, socket.socket) else None
 
 
+def is_without_carrier(channel: str) -> bool:
+    """Whether the kernel's driver has taken a link off the bus: it is bus-off, also if that was before anybody listened."""
+    try:
+        return Path(f"/sys/class/net/{channel}/carrier").read_text().strip() == "0"
+    except OSError:  # the link is down, or gone; receiving says so
+        return False
+
+
 class SocketSession:
-    """One node on one SocketCAN bus that its loop reads and writes; from outside as :class:`hil.bus.BusSession`."""
+    """A station on one of its buses, a CAN link that its loop reads and writes; from outside as :class:`hil.session.BusSession`.
 
-    def __init__(self, bus: Any, index: int, sockets: Sockets) -> None:
-        """``bus``: what python-can has opened; ``index``: of the bus in the network, and of its socket in ``sockets``."""
-        self._bus = bus
-        self._control = sockets.control[index]
-        self._rules = sockets.rules[index]
-        self._monitor = sockets.monitor[0][index], sockets.monitor[1][index]
+    It has no thread of its own: whoever has started it calls ``look`` now and then.
+    """
+
+    def __init__(
+        self,
+        bus: Any,
+        index: int,
+        origin: int,
+        sockets: Sockets,
+        *,
+        allowed: Collection[tuple[int, bool]],
+        opener: Callable[[], Any] | None = None,
+        name: str = "",
+        bitrate: int | None = None,
+        listen_only: bool = False,
+        words: Any = None,
+        report: Callable[[SessionEvent], None] | None = None,
+        settings: SessionSettings | None = None,
+    ) -> None:
+        """``bus``: what python-can has opened, the session's from now on; ``index``: of it, and of its socket in ``sockets``.
+
+        ``allowed``: the frames that may be sent, (identifier, extended). ``opener``: opens the bus again once it is lost; without
+        it, it stays lost. ``words``: int64 (BUS_WORDS,) where the state is released for compiled loops. ``report``: is told every
+        event.
+        """
+        self.name = name
+        self.listen_only = listen_only
+        self.settings = settings or SessionSettings()
+        self.words = np.zeros(BUS_WORDS, dtype=np.int64) if words is None else words
         self.statistics = sockets.statistics[index]
-
-    def permit(self, identifiers: Sequence[int] | None, *, listen_only: bool = False) -> None:
-        """Send only frames with these identifiers (those of 29 bits with EXTENDED_ID set), all if None. Before ``start``."""
-        self._rules.limited = identifiers is not None
-        self._rules.count = len(identifiers or ())
-        self._rules.identifiers[: len(identifiers or ())] = identifiers or ()
-        self._rules.listen_only = listen_only
+        self._bus = bus
+        self._channel = str(getattr(bus, "channel", ""))
+        self._origin = origin
+        self._opener = opener
+        self._report = report
+        self._control = sockets.control[index]
+        self._monitor = sockets.monitor[0][index], sockets.monitor[1][index]
+        link = find_link(self._channel)
+        self._acknowledges = link is None or not link.listen_only
+        self._load = BusLoad(bitrate or (link.bitrate if link else None) or BITRATE)
+        self._without_carrier = False
+        self._received = 0  # frames, when it was looked last
+        self._heard = self._opened = self._lost = 0.0  # [s, monotonic]
+        self._attempts = 0  # to open the bus again, since it was lost
+        self._delay, self._due = self.settings.retry_first, 0.0  # [s] from attempt to attempt, and when the next one is
+        rules = sockets.rules[index]
+        rules.listen_only = listen_only
+        rules.count = len(allowed)
+        rules.identifiers[: len(allowed)] = [number | (EXTENDED_ID if extended else 0) for number, extended in allowed]
 
     def start(self) -> None:
         """Hand the socket to the loop."""
+        if self.listen_only and self._acknowledges:
+            self._say(f"nothing is sent, but the adapter acknowledges frames all the same: {ACKNOWLEDGING['socketcan']}")
+        self._attach()
+        self._become(BusState.ACTIVE, "is open")
+
+    def stop(self) -> None:
+        """Take the socket from the loop, and close the bus once the loop works with it no more."""
+        store_word(self._control, WANTED, DETACHED)
+        give_up = time.monotonic() + DETACH_TIMEOUT
+        while load_word(self._control, IN_USE) != DETACHED:
+            if time.monotonic() > give_up:
+                self._say("the loop does not let go of its socket, which stays open")
+                return
+            time.sleep(POLL)
+        close_bus(self._bus)
+        self._become(BusState.CLOSED, "")
+
+    def look(self) -> None:
+        """Say once what has changed, and open a lost bus again when its time has come, with growing delays."""
+        now = time.monotonic()
+        self._without_carrier = is_without_carrier(self._channel)
+        found = self._found()
+        if found == BusState.LOST and self.state != BusState.LOST:
+            self._lose(now)
+        elif found == BusState.LOST:
+            self._mend(now)
+        elif found == BusState.BUS_OFF:
+            self._become(found, f"is bus-off: {self.error}")
+        elif found == BusState.ERROR_PASSIVE:
+            self._become(found, "is error-passive: errors pile up, or nobody acknowledges its frames")
+        else:
+            self._become(found, "is error-active again")
+        if found < BusState.BUS_OFF:
+            self._notice_silence(now)
+
+    @property
+    def state(self) -> BusState:
+        """The state of the bus when it was looked last."""
+        return BusState(int(self.words[STATE]))
+
+    @property
+    def error(self) -> Exception | None:
+        """Why the bus carries no frames now, if it carries none."""
+        if number := int(self.statistics.lost):
+            return OSError(number, os.strerror(number))
+        if self._found() == BusState.BUS_OFF:
+            return RuntimeError(f"its controller has left the bus; ip link set {self._channel} type can restart-ms 100 heals it")
+        return None
+
+    @property
+    def problems(self) -> list[str]:
+        """What did not go as it should, in whole sentences; losses and states are told by events."""
+        found = self.statistics
+        told = {
+            f"{found.expired} frames were not sent, because the bus was lost, or full for {1e-9 * EXPIRY:g} s": found.expired,
+            f"{found.withheld} frames were not sent, because they are not allowed": found.withheld and not self.listen_only,
+            f"{found.errors} error frames were received": found.errors,
+        }
+        return [f"{self.name}: {text}" for text, count in told.items() if count]
+
+    @property
+    def load(self) -> float:
+        """Share of the bus's time that its frames take, see BusLoad."""
+        return self._load.share
+
+    def deviation(self, share: float) -> float:
+        """How long after its due time [ns] at most a ``share`` of the frames was with the kernel; NaN before the first."""
+        return percentile(self.statistics.deviation, share)
+
+    @property
+    def lost_frames(self) -> int:
+        """Frames that were carried, but of which ``new_frames`` cannot tell: nobody took them in time."""
+        return int(self._monitor[0][DROPPED])
+
+    def new_frames(self) -> Any:
+        """All frames since the last call, error frames among them; those sent are TRANSMITTED, at the time they were sent."""
+        frames = take(*self._monitor)
+        self._load.add(frames)
+        return frames
+
+    def _found(self) -> BusState:
+        found = self.statistics
+        if found.lost:
+            return BusState.LOST
+        if found.bus_off or self._without_carrier:
+            return BusState.BUS_OFF
+        return BusState.ERROR_PASSIVE if found.passive else BusState.ACTIVE
+
+    def _attach(self) -> None:
         under = raw_socket(self._bus)
         assert under
         under.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
@@ -337,32 +479,56 @@ class SocketSession:
         for name in ("lost", "warning", "passive", "bus_off"):
             self.statistics[name] = 0
         store_word(self._control, WANTED, under.fileno())
+        store_word(self.words, CONNECTIONS, int(self.words[CONNECTIONS]) + 1)
+        store_word(self.words, SILENT, 0)
+        self._opened = self._heard = time.monotonic()
 
-    def stop(self) -> None:
-        """Take the socket from the loop, and close the bus once the loop works with it no more."""
+    def _lose(self, now: float) -> None:
+        """Take the lost socket from the loop, and say so."""
         store_word(self._control, WANTED, DETACHED)
-        give_up = time.monotonic() + DETACH_TIMEOUT
-        while load_word(self._control, IN_USE) != DETACHED and time.monotonic() < give_up:
-            time.sleep(POLL)
-        self._bus.shutdown()
+        again = "it is opened again as soon as it is back" if self._opener else "it stays closed"
+        self._become(BusState.LOST, f"is lost, {again}: {self.error}")
+        if now - self._opened > self._delay:  # a connection that held longer than the delay before it earns a new start
+            self._delay = self.settings.retry_first
+        self._lost, self._due, self._attempts = now, now + self._delay, 0
+
+    def _mend(self, now: float) -> None:
+        """Try to open the lost bus again, once the loop has let go of its socket."""
+        if not self._opener or now < self._due or load_word(self._control, IN_USE) != DETACHED:
+            return
+        self._attempts += 1
+        self._delay = min(2 * self._delay, self.settings.retry_last)
+        try:
+            self.replace(self._opener())
+        except Exception as error:  # drivers raise all sorts
+            self._due = time.monotonic() + self._delay
+            if self._attempts == 1:
+                self._say(f"cannot be opened, it is tried again: {reason(error)}")
+            return
+        self._become(BusState.ACTIVE, f"is open again after {now - self._lost:.1f} s, at attempt {self._attempts}")
 
     def replace(self, bus: Any) -> None:
-        """Go on with another ``bus`` in the place of one that was lost."""
-        self.stop()
+        """Go on with another ``bus`` in the place of one that the loop has let go of."""
+        close_bus(self._bus)
         self._bus = bus
-        self.start()
+        self._attach()
 
-    @property
-    def error(self) -> OSError | None:
-        """Why the bus is lost, if it is."""
-        number = int(self.statistics.lost)
-        return OSError(number, os.strerror(number)) if number else None
+    def _notice_silence(self, now: float) -> None:
+        received = int(self.statistics.received)
+        if received != self._received:
+            self._received, self._heard = received, now
+        silent = now - self._heard > self.settings.silence
+        if silent != bool(self.words[SILENT]):
+            store_word(self.words, SILENT, int(silent))
+            self._say(self.settings.silence_text if silent else "frames arrive again")
 
-    @property
-    def lost_frames(self) -> int:
-        """Frames that the kernel dropped because nobody read them, and frames of which no recording tells."""
-        return int(self.statistics.dropped + self._monitor[0][DROPPED])
+    def _become(self, state: BusState, text: str) -> None:
+        if state != self.state:
+            store_word(self.words, STATE, int(state))
+            if text:
+                self._say(text)
 
-    def new_frames(self) -> Any:
-        """The frames received and sent since the last call; those sent are marked as TRANSMITTED."""
-        return take(*self._monitor)
+    def _say(self, text: str) -> None:
+        if self._report:
+            with contextlib.suppress(Exception):  # a terminal that is gone must not end the session
+                self._report(SessionEvent(time.monotonic_ns() - self._origin, self.state, f"{self.name}: {text}"))

@@ -103,9 +103,9 @@ class LoopMeasurements:
     execution = real("s", "execution time, of the period before")
     cycle_slips = integer("whole periods left out so far")
     caught_up = integer("periods run late by a whole one or more, so far")
-    frames_lost = integer("frames lost so far: in full rings, dropped by the kernel, or too old when they could be sent")
+    frames_lost = integer("frames lost so far: in full rings, dropped by the kernel, or not sent in time")
     samples_lost = integer("samples lost so far because nobody took them")
-    buses_lost = integer("bit n: bus n of the network has failed")
+    buses_lost = integer("bit n: bus n of the network carries no frames")
 
 
 @kernel

@@ -6,11 +6,13 @@ import numpy as np
 from numba import types
 
 from firmware_model.kernel import kernel
+from hil.bus_state import STATE, UNSENT, BusState
 from hil.ring import DROPPED, drain, load_word, push
 from hil.socketcan import DETACHED, attached, receive
 
 ABSENT, RINGS, SOCKET = 0, 1, 2  # the way of each bus
 NOBODY = -1  # in place of an eventfd
+BUS_OFF = int(BusState.BUS_OFF)  # from this state on a bus carries no frames
 
 _write: Any = types.ExternalFunction("write", types.intp(types.int32, types.uintp, types.uintp))
 
@@ -26,10 +28,7 @@ def collect(bus, way, origin, ring, socket, monitor, out, timespec):
     descriptor = attached(socket[0]) if way == SOCKET else DETACHED
     if descriptor < 0:
         return 0
-    count = receive(descriptor, socket[1], socket[2], origin, bus, out, timespec)
-    for k in range(count):
-        push(monitor[0], monitor[1], out[k])
-    return count
+    return receive(descriptor, socket[1], socket[2], monitor, origin, bus, out, timespec)
 
 
 @kernel
@@ -51,7 +50,13 @@ def notify(descriptor, one):
 
 
 @kernel
-def lost_frames(bus, receive_control, send_control, statistics):
+def lost_frames(bus, words, receive_control, send_control, statistics):
     """Frames of one bus that were lost so far, in either direction."""
     rings = load_word(receive_control[bus], DROPPED) + send_control[bus][DROPPED]
-    return rings + statistics[bus].dropped + statistics[bus].expired
+    return rings + load_word(words[bus], UNSENT) + statistics[bus].dropped + statistics[bus].expired
+
+
+@kernel
+def is_lost(words, statistics):
+    """Whether a bus carries no frames: as its session has found, or as its socket told in this very period."""
+    return load_word(words, STATE) >= BUS_OFF or statistics.lost != 0 or statistics.bus_off != 0

@@ -38,6 +38,11 @@ def frame_bits(length, extended):
     return stuffed + 13 + (stuffed - 1) // 4
 
 
+_plain_frame_bits = getattr(frame_bits, "py_func", frame_bits)
+# [bit] by format and length, for Python: a call of a kernel costs more than a frame may.
+FRAME_BITS = np.array([[_plain_frame_bits(length, extended) for length in range(9)] for extended in (0, 1)])
+
+
 @kernel
 def priority(frame):
     """Arbitration value of a frame, lowest first: a standard identifier competes with the first 11 bits of an extended one."""

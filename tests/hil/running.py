@@ -24,8 +24,7 @@ def bench_on(network: Any, address: str, *specs: Any) -> RealtimeBench:
 
 def are_open(bench: RealtimeBench) -> bool:
     """Whether all buses are; what a driver holds from before is thrown away until then."""
-    sessions = [session for station in bench.stations for session in station._sessions.values()]
-    return all(getattr(session, "state", BusState.ACTIVE) == BusState.ACTIVE for session in sessions)
+    return all(session.state == BusState.ACTIVE for station in bench.stations for session in station._sessions)
 
 
 def run_until(bench: RealtimeBench, done: Callable[[Any], bool], each: Callable[[], None] = lambda: None) -> Any:

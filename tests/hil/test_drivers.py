@@ -6,7 +6,8 @@ from can.exceptions import CanOperationError
 
 from hil import drivers
 from hil.bus_state import BusState
-from hil.drivers import Echoes, asked_state, error_classes, is_queue_full, reason, state_in_error_frame
+from hil.can_errors import error_classes, state_in_error_frame
+from hil.drivers import Echoes, asked_state, is_queue_full, reason
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,8 @@ def test_a_virtual_bus_has_no_controller_to_ask():
 
 def test_the_classes_of_an_error_frame_are_named():
     assert error_classes(0x0A0) == "no acknowledge, bus error"
-    assert error_classes(0x200) == "class 200"
+    assert error_classes(0x200) == "error counters"
+    assert error_classes(0x400) == "class 400"
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,13 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import can
 import numpy as np
 import pytest
+import waiting
 from capture_files import ERROR, EXTENDED, REMOTE, TRANSMITTED, assert_same, leaf_frames
+from waiting import wait_until
 
 from hil import recorder as recording
 from hil.captures import read_capture
@@ -24,13 +25,6 @@ BUSES = ("front", "rear")
 SUFFIXES = (".blf", ".asc", ".log", ".mf4")
 
 
-def wait_until(condition, seconds=20.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "the condition did not come true"
-        time.sleep(0.005)
-
-
 def past_origin():
     """An origin 100 s ago, so that frames of the first seconds after it are ripe at once."""
     return time.monotonic_ns() - 100_000_000_000
@@ -39,10 +33,8 @@ def past_origin():
 @pytest.fixture(autouse=True)
 def nothing_left_behind(monkeypatch):
     monkeypatch.setattr(recording, "PERIOD", 0.02)
-    threads, files = threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
-    yield
-    assert threading.active_count() == threads
-    assert len(list(Path("/proc/self/fd").iterdir())) == files
+    with waiting.nothing_left_behind():
+        yield
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -130,7 +122,7 @@ def test_a_session_records_both_directions_with_the_time_of_sending(tmp_path):
     recorder = Recorder(tmp_path / "run.blf", BUSES, origin)
     with can.Bus(interface="virtual", channel="test_recorder") as peer:
         bus = can.Bus(interface="virtual", channel="test_recorder")
-        session = BusSession(bus, 1, origin, (control[0], storage[0]), (control[1], storage[1]), recorder=recorder)
+        session = BusSession(bus, 1, origin, (control[0], storage[0]), (control[1], storage[1]))
         session.start()
         wait_until(lambda: session.words[0] == 2)
         push_values(control[1], storage[1], time.monotonic_ns() - origin, np.uint64(5), 0x1D4, 1, 8, 0)
@@ -139,6 +131,7 @@ def test_a_session_records_both_directions_with_the_time_of_sending(tmp_path):
         peer.send(can.Message(arbitration_id=0x55, is_extended_id=False, is_error_frame=True))
         wait_until(lambda: session.counters.received + session.counters.error_frames == 2)
         session.stop()
+    recorder.add(session.new_frames())
     recorder.stop()
     frames = read_capture(tmp_path / "run.blf").frames
     assert frames.identifier.tolist() == [0x1D4, 0x18DAF110, 0x55]

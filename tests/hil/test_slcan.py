@@ -7,19 +7,13 @@ from pathlib import Path
 import can
 import pytest
 from slcan_dongle import Dongle
+from waiting import wait_until
 
 from hil import slcan
 from hil.bus import BusAddress, open_bus
 from hil.bus_state import BusState
 from hil.errors import UsageError
 from hil.slcan import SlcanBus
-
-
-def wait_until(condition, seconds=10.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "the condition did not come true"
-        time.sleep(0.002)
 
 
 @pytest.fixture

@@ -1,21 +1,15 @@
 """Both sides of a session's bus; and whatever a test does, nothing is left behind."""
 
-import threading
-from pathlib import Path
-
 import can
 import pytest
-from session_rig import wait_until
+import waiting
 from slcan_dongle import Dongle
 
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind():
-    """Neither a thread nor an open file."""
-    threads, files = threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
-    yield
-    wait_until(lambda: threading.active_count() == threads)
-    assert len(list(Path("/proc/self/fd").iterdir())) == files
+    with waiting.nothing_left_behind():
+        yield
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """A session with its rings, and what its tests open and wait for."""
 
+import os
 import time
 
 import can
 import numpy as np
 from can.interfaces.virtual import VirtualBus
+from waiting import wait_until
 
 from hil.bus import BusAddress, open_bus
 from hil.frames import new_frames, payload_from_bytes
@@ -15,24 +17,23 @@ from hil.session_records import SessionSettings
 QUICK = SessionSettings(retry_first=0.01, retry_last=0.05, silence=30.0)
 
 
-def wait_until(condition, seconds=10.0):
-    """Poll for a condition; the time is only there so that a failing test ends."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "the condition did not come true"
-        time.sleep(0.002)
-
-
 class Rig:
-    """A session with its rings."""
+    """A session with its rings, and what it has told."""
 
-    def __init__(self, bus, **options):
+    def __init__(self, bus, report=lambda event: None, **options):
         BusSession.compile()
         control, self.storage = new_rings(2, 1024)
         self.control = control
         self.origin = time.monotonic_ns()
         options.setdefault("settings", QUICK)
-        self.session = BusSession(bus, 3, self.origin, (control[0], self.storage[0]), (control[1], self.storage[1]), **options)
+        self.events = []
+
+        def told(event):
+            self.events.append(event)
+            report(event)
+
+        rings = (control[0], self.storage[0]), (control[1], self.storage[1])
+        self.session = BusSession(bus, 3, self.origin, *rings, report=told, **options)
 
     def __enter__(self):
         self.session.start()
@@ -45,6 +46,7 @@ class Rig:
         due = time.monotonic_ns() - self.origin - round(age * 1e9)
         payload = np.uint64(payload_from_bytes(data))
         push_values(self.control[1], self.storage[1], due, payload, identifier, 3, len(data), int(extended))
+        os.eventfd_write(self.session.wake, 1)
 
     def received(self):
         out = new_frames(1024)
@@ -54,7 +56,7 @@ class Rig:
         wait_until(lambda: self.session.state == state)
 
     def texts(self):
-        return [event.text for event in self.session.events]
+        return [event.text for event in self.events]
 
 
 def virtual(peer):
@@ -67,9 +69,6 @@ def slcan(dongle, **options):
 
 def python_can_slcan(dongle):
     return lambda: can.Bus(interface="slcan", channel=str(dongle.path), bitrate=500_000, sleep_after_open=0)
-
-
-# Frames
 
 
 class Controller(VirtualBus):

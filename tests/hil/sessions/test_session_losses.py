@@ -8,8 +8,10 @@ from pathlib import Path
 import can
 import numpy as np
 import pytest
-from session_rig import Controller, Rig, python_can_slcan, slcan, wait_until
+from session_rig import Controller, Rig, python_can_slcan, slcan, virtual
+from waiting import wait_until
 
+from hil import session as sessions
 from hil.bus_state import CONNECTIONS, STATE, BusState
 from hil.session import BATCH
 from hil.session_records import SessionSettings
@@ -214,7 +216,7 @@ def test_a_controller_that_is_still_bus_off_is_not_open_again(peer):
         opened[0].said = BusState.BUS_OFF
         wait_until(lambda: len(opened) == 4)
         rig.wait_for(BusState.ACTIVE)
-    assert [event.state for event in rig.session.events] == [2, 4, 2]
+    assert [event.state for event in rig.events] == [2, 4, 2]
 
 
 SERVER = """
@@ -238,3 +240,29 @@ def test_a_killed_process_on_the_other_side_is_a_lost_bus():
         child.kill()
         child.wait()
         child.stdout.close()
+
+
+@pytest.mark.parametrize("place", ["_connect", "_watch", "_disconnect"])
+def test_an_error_of_the_supervisor_itself_is_a_lost_bus_and_heals(peer, monkeypatch, place):
+    usual = getattr(sessions.BusSession, place)
+    errors = [RuntimeError("no thread left")]
+
+    def failing(self, *arguments):
+        if place == "_disconnect":
+            usual(self, *arguments)
+        if errors:
+            raise errors.pop()
+        return usual(self, *arguments) if place != "_disconnect" else None
+
+    bus = Controller(peer.channel_id)
+    monkeypatch.setattr(sessions.BusSession, place, failing)
+    with Rig(bus, opener=virtual(peer)) as rig:
+        if place == "_disconnect":
+            wait_until(lambda: rig.session.words[CONNECTIONS] == 1)
+            bus.said = BusState.BUS_OFF
+        wait_until(lambda: not errors)
+        rig.wait_for(BusState.ACTIVE)
+        rig.push(0x1D4)
+        assert peer.recv(5.0)
+    lost = next(event for event in rig.events if event.state >= BusState.BUS_OFF)
+    assert "bus-off" in lost.text if place == "_disconnect" else "no thread left" in lost.text

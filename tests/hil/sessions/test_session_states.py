@@ -6,9 +6,11 @@ import can
 import numpy as np
 import pytest
 from can.interfaces.virtual import VirtualBus
-from session_rig import Controller, Rig, slcan, virtual, wait_until
+from session_rig import Controller, Rig, slcan, virtual
+from waiting import wait_until
 
 from hil.bus_state import CONNECTIONS, SILENT, BusState
+from hil.ring import waiting
 from hil.session import RECEIVE_TIMEOUT
 from hil.session_records import Deviations, SessionSettings
 
@@ -24,15 +26,11 @@ def test_silence_is_said_once_and_its_end_too(peer):
     assert sum("frames arrive again" in text for text in rig.texts()) == 1
 
 
-def test_events_are_reported_as_they_happen_and_can_be_taken(peer):
-    told = []
-    with Rig(virtual(peer), report=told.append) as rig:
-        rig.wait_for(BusState.ACTIVE)
-        wait_until(lambda: told)
-        assert rig.session.take_events() == told
-        assert told[0].state == BusState.ACTIVE
-        assert told[0].time > 0
-        assert rig.session.take_events() == []
+def test_events_are_reported_as_they_happen(peer):
+    with Rig(virtual(peer)) as rig:
+        wait_until(lambda: rig.events)
+        assert rig.events[0].state == BusState.ACTIVE
+        assert rig.events[0].time > 0
 
 
 def test_a_report_that_fails_does_not_end_the_session(peer):
@@ -98,7 +96,7 @@ def test_a_controller_that_is_asked_tells_error_passive_and_bus_off(peer):
         bus.said = BusState.BUS_OFF
         wait_until(lambda: rig.session.words[CONNECTIONS] == 2)
         rig.wait_for(BusState.ACTIVE)
-    assert [event.state for event in rig.session.events] == [2, 3, 2, 4, 2]
+    assert [event.state for event in rig.events] == [2, 3, 2, 4, 2]
 
 
 def test_many_error_frames_without_a_good_one_make_the_bitrate_doubtful(peer):
@@ -131,10 +129,54 @@ class Hanging(VirtualBus):
             self.let_go.wait()
         super().send(msg, timeout)
 
+    def controller_state(self):
+        if "controller_state" in self.hanging:
+            self.let_go.wait()
+
     def shutdown(self):
         if "shutdown" in self.hanging:
             self.let_go.wait()
         super().shutdown()
+
+
+@pytest.mark.parametrize(("hanging", "doing"), [("recv", "receiving"), ("send", "sending"), ("controller_state", "asking")])
+def test_a_driver_that_hangs_while_the_bus_is_open_is_a_lost_bus_that_heals(peer, hanging, doing):
+    bus = Hanging(peer.channel_id)
+    settings = SessionSettings(retry_first=0.01, hang=0.1, silence=30.0)
+    try:
+        with Rig(bus, opener=virtual(peer), settings=settings) as rig:
+            rig.wait_for(BusState.ACTIVE)
+            bus.hanging = (hanging,)
+            rig.push(0x1D4)
+            wait_until(lambda: rig.session.words[CONNECTIONS] == 2)
+            rig.wait_for(BusState.ACTIVE)
+            rig.push(0x1D5)
+            wait_until(lambda: bus_heard(peer, 0x1D5))
+        lost = next(event for event in rig.events if event.state == BusState.LOST)
+        assert lost.text.endswith(f"the driver does not come back from {doing} for 0.1 s")
+        assert rig.session.counters.losses == 1
+    finally:
+        bus.let_go.set()
+
+
+def bus_heard(peer, identifier):
+    message = peer.recv(0)
+    return message and message.arbitration_id == identifier
+
+
+def test_frames_that_become_due_while_a_driver_hangs_in_closing_are_discarded(peer):
+    bus = Hanging(peer.channel_id, ("shutdown",))
+    bus.controller_state = lambda: BusState.BUS_OFF if rig.events else None
+    try:
+        with Rig(bus, opener=virtual(peer)) as rig:
+            rig.wait_for(BusState.BUS_OFF)
+            rig.push(0x1D4)
+            wait_until(lambda: rig.session.counters.discarded == 1)
+            assert rig.session.words[CONNECTIONS] == 1
+            bus.let_go.set()
+            rig.wait_for(BusState.ACTIVE)
+    finally:
+        bus.let_go.set()
 
 
 @pytest.mark.parametrize("hanging", [("recv",), ("send",), ("shutdown",), ("recv", "send", "shutdown")])
@@ -144,7 +186,7 @@ def test_a_driver_that_hangs_does_not_hold_up_stopping(peer, hanging):
         with Rig(bus) as rig:
             rig.wait_for(BusState.ACTIVE)
             rig.push(0x1D4)
-            wait_until(lambda: not rig.control[1][0] > rig.control[1][16])
+            wait_until(lambda: not waiting(rig.control[1]))
         assert rig.session.counters.abandoned == len(hanging)
         assert sum("does not come back" in text for text in rig.texts()) == len(hanging)
     finally:
@@ -170,6 +212,12 @@ def test_a_session_that_was_never_started_can_be_stopped(peer):
     Rig(virtual(peer)).session.stop()
 
 
+def test_a_session_that_was_never_started_closes_the_bus_that_it_was_given(peer):
+    bus = virtual(peer)()
+    Rig(bus).session.stop()
+    assert bus._is_shutdown
+
+
 def test_stopping_twice_is_stopping_once(peer):
     with Rig(virtual(peer)) as rig:
         rig.wait_for(BusState.ACTIVE)
@@ -185,7 +233,7 @@ def test_an_slcan_adapter_is_opened_listening(dongle):
         rig.wait_for(BusState.ACTIVE)
         assert "L" in dongle.lines
         rig.push(0x1D4)
-        wait_until(lambda: rig.session.counters.withheld == 1)
+    assert waiting(rig.control[1]) == 0
     assert "O" not in dongle.lines
     assert dongle.frames() == []
 
