@@ -70,8 +70,3 @@ def percentile(histogram: Any, share: float) -> float:
 def mean(histogram: Any) -> float:
     """Mean time [ns]; NaN before the first."""
     return int(histogram.time_sum) / int(histogram.total) if histogram.total else float("nan")
-
-
-def at_least(histogram: Any, value: float) -> int:
-    """How many times were ``value`` [ns] or longer, to the edge of a bin below it."""
-    return int(histogram.counts[int(np.searchsorted(lower_edges(), value, side="right")) - 1 :].sum())

@@ -20,7 +20,6 @@ from types import TracebackType
 
 MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
 PR_SET_TIMERSLACK = 29
-PR_GET_TIMERSLACK = 30
 TIMER_SLACK = 1  # [ns] of a loop that runs under ordinary scheduling; the kernel's 50 µs would delay every wake-up
 CARRIER_PRIORITY = 10  # far below the loops, before ordinary threads: those may keep a processor for milliseconds
 SWITCH_INTERVAL = 1e-4  # [s] how long one Python thread may make another wait; Python's own is 5 ms

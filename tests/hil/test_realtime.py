@@ -180,6 +180,9 @@ class Recording:
     def __init__(self) -> None:
         self.frames: list[Any] = []
 
+    def begin(self, origin: int) -> None:
+        assert origin > 0
+
     def add(self, frames: Any) -> None:
         self.frames.extend(frames)
 
