@@ -3,18 +3,29 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from bench.operator import Operator, TorqueProfile
 from bench.rows import Row, bounded
-from bench.station import Wiring, roles_not_heard
 from firmware_model.measurements import SupervisorState, fault_names
 from hil.node import Node
 
-HEARING_TIME = 2.0  # [s] after which a role that was not heard is told
 PANELS_IGNORED = -1.0  # [s] time-out by which every panel counts as silent
 REMAINING_TORQUE = 0.05  # [Nm] that counts as none
 LOOKS_WITHOUT_TORQUE = 2  # in a row, before the buses are left: some frames of zero lie between two looks
 LETTING_GO = 0.5  # [s] at most
+
+
+class Buses(Protocol):
+    """What is looked at of a :class:`hil.realtime.RealtimeBench`."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether every bus carries frames."""
+
+    @property
+    def foreign_frames(self) -> int:
+        """Frames of the controller, or of those who stand in beside it, that somebody else has sent."""
 
 
 @dataclass
@@ -22,10 +33,8 @@ class ControllerWatch:
     """One run of the controller, looked at some twenty times a second."""
 
     tell: Callable[[str], None]
-    is_connected: Callable[[], bool]  # whether every bus is there
-    wiring: Wiring
+    buses: Buses
     controller: Node
-    filled: frozenset[str]  # roles that this process fills
     switch: Node | None = None  # the rest-bus, where it has the car's power switch
     operator: Operator | None = None
     torque: TorqueProfile | None = None
@@ -38,7 +47,7 @@ class ControllerWatch:
     faults: int = 0
     state: int = -1
     _quiet_looks: int = 0
-    _told_silent: bool = False
+    _foreign_frames: int = 0
     _restarting: bool = False
 
     def look(self, keys: list[str]) -> bool:
@@ -117,17 +126,26 @@ class ControllerWatch:
             self.operator.ask(*self.torque.at(now - self.torque_began))
 
     def _follow_buses(self) -> None:
-        """A lost bus disarms. Once all are back the car is switched off and on: READY comes by the start-up alone."""
-        if not self.is_connected():
-            if self.operator and self.operator.armed:
-                self.operator.arm(False)
-                self.tell("operator: disarmed, because a bus is lost; arm anew once it is back")
+        """A lost bus disarms, and so does a second controller on one.
+
+        Once all buses are back the car is switched off and on: READY comes by the start-up alone.
+        """
+        if self.buses.foreign_frames > self._foreign_frames:
+            self._foreign_frames = self.buses.foreign_frames
+            self._disarm("because somebody else sends the frames of this station; arm anew once they have gone")
+        if not self.buses.is_connected:
+            self._disarm("because a bus is lost; arm anew once it is back")
             self._restarting = True
         elif self._restarting:
             off = self.switch is None or self.state in (SupervisorState.OFF, SupervisorState.WAKE)
             if self.switch:
                 self.switch.parameters.power_switch[:] = int(off)
             self._restarting = not off
+
+    def _disarm(self, reason: str) -> None:
+        if self.operator and self.operator.armed:
+            self.operator.arm(False)
+            self.tell(f"operator: disarmed, {reason}")
 
     def _tell_changes(self, now: float) -> None:
         measured = self.controller.measurements.supervisor
@@ -141,7 +159,3 @@ class ControllerWatch:
             for name in fault_names(bits):
                 self.tell(f"controller: {verb}: {name}")
         self.faults = faults
-        if now > HEARING_TIME and not self._told_silent:
-            self._told_silent = True
-            for bus, roles in roles_not_heard(self.wiring, self.controller, self.filled).items():
-                self.tell(f"{bus}: nothing heard of {', '.join(roles)}: look for power and wiring, or see --rest-bus")

@@ -15,7 +15,7 @@ from hil.captures import Capture
 from hil.decoding import Recording, Series
 from hil.errors import UsageError
 from hil.integrity import MessageIntegrity, measure_integrity
-from hil.matching import Assignment, Detection, assign_buses, detect_network
+from hil.matching import Assignment, Detection, assign_buses, detect_recorded_network
 from hil.network.database import Network, load_network
 from hil.node import NodeSpec
 from hil.replay import Replay
@@ -193,7 +193,7 @@ class CaptureReplay:
         Raises UsageError if the capture does not fit.
         """
         self.capture, self.vehicle = capture, vehicle
-        self.detection = None if network else detect_network(capture)
+        self.detection = None if network else detect_recorded_network(capture)
         self.network = self.detection.network if self.detection else load_network(str(network))
         self.assignment = assign_buses(capture, self.network, bus_config)
         self.recording = Recording(self.network, self.assignment.frames)

@@ -7,6 +7,7 @@ named once.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bench.calibrating import calibration_of
 from bench.drive import CONTROLLER
@@ -15,8 +16,9 @@ from bench.operator import PANEL, Operator
 from bench.vehicles import Vehicle, with_motor
 from hil.bus import BusAddress, check_roles, parse_bus_address
 from hil.errors import UsageError
-from hil.network.database import CONTROLLER_ROLE, Network
-from hil.node import Node, NodeSpec, received_messages
+from hil.matching import detect_network
+from hil.network.database import CONTROLLER_ROLE, Network, list_networks
+from hil.node import Node, NodeSpec, sent_messages
 from hil.toml_files import closest
 
 REST_BUS_NAME = "rest_bus"
@@ -62,6 +64,18 @@ def wire(network: Network, given: Mapping[str, str | None]) -> Wiring:
     frames = {bus.name: [message.message.identifier for message in bus.messages] for bus in network.buses}
     check_roles(connected, {name: frames[name] for name in connected})
     return Wiring(network, addresses)
+
+
+def network_heard(own: Network, frames: Any) -> tuple[Network, str]:
+    """The network whose ``frames`` were heard, ``own`` if they leave a choice, and what to tell of it."""
+    known = [name for name, _ in list_networks()]
+    detection = detect_network(frames) if own.name in known else None
+    if detection is None:
+        return own, f"network: {own.title}, as of the vehicle: nothing is heard that tells; --network names another"
+    if own.name in (detection.network.name, *detection.alike):
+        return own, f"network: {own.title}, as heard"
+    found = detection.network
+    return found, f"network: {found.title}, as heard, though the vehicle's is {own.title}; --network names another"
 
 
 def rest_bus_roles(names: Iterable[str]) -> frozenset[str]:
@@ -125,6 +139,11 @@ def car_of_roles(car: Node, network: Network, roles: Iterable[str]) -> Node:
     return part
 
 
+def local_roles(nodes: Iterable[Node], network: Network) -> frozenset[str]:
+    """The roles that the ``nodes`` of a station fill."""
+    return frozenset(message.role for node in nodes for _, message in sent_messages(node.spec, network))
+
+
 def _rest_bus(roles: frozenset[str]) -> NodeSpec:
     return NodeSpec(
         REST_BUS_NAME, "bench.nodes.rest_bus.step", is_controller=False, parameters=RestBusParameters, sampled=(), roles=roles
@@ -156,16 +175,3 @@ def _require(wiring: Wiring, filled: frozenset[str], axles: list[str]) -> None:
         raise UsageError(
             f"roles that nobody fills: {told}. Connect {advice}, or let the rest-bus fill them: --rest-bus {supplied}"
         )
-
-
-def roles_not_heard(wiring: Wiring, node: Node, filled: frozenset[str]) -> dict[str, list[str]]:
-    """The roles on connected buses, by bus, of which ``node`` has received nothing and that are not ``filled`` here."""
-    heard: dict[tuple[str, str], int] = {}
-    for index, message in received_messages(node.spec, wiring.network):
-        key = (message.bus, message.role)
-        heard[key] = heard.get(key, 0) + int(node.port["received"][0, index])
-    silent: dict[str, list[str]] = {}
-    for (bus, role), count in heard.items():
-        if not count and role not in filled and wiring.is_connected(bus):
-            silent.setdefault(bus, []).append(role)
-    return silent

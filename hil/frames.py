@@ -4,6 +4,7 @@ The payload is one unsigned 64-bit number whose lowest byte is byte 0 of the fra
 Time is a whole number of nanoseconds, so that every time of a run is exact.
 """
 
+from collections.abc import Iterable
 from enum import IntFlag
 from typing import Any, NamedTuple
 
@@ -54,6 +55,15 @@ class PlainFrame(NamedTuple):
 def new_frames(count: int) -> Any:
     """A recarray of ``count`` empty frames."""
     return np.zeros(count, dtype=FRAME).view(np.recarray)
+
+
+def frames_of(plain: Iterable[PlainFrame]) -> Any:
+    """A recarray of plain frames."""
+    rows = list(plain)
+    frames = new_frames(len(rows))
+    for name, column in zip(PlainFrame._fields, zip(*rows, strict=True), strict=False):  # no columns without rows
+        frames[name] = column
+    return frames
 
 
 def payload_from_bytes(data: bytes) -> int:

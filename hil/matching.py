@@ -1,4 +1,4 @@
-"""Which network a recording is of, and which of its channels is which bus."""
+"""Which network frames are of, and which channel of a recording is which bus."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +16,11 @@ Shape = tuple[int, bool, int]  # identifier, extended, length
 
 @dataclass(frozen=True)
 class Detection:
-    """The network that a recording fits best."""
+    """The network that some frames fit best."""
 
     network: Network
-    matches: int  # messages of it that were recorded
-    alike: tuple[str, ...]  # other networks that fit as well: what tells them apart was not recorded
+    matches: int  # messages of it that were among them
+    alike: tuple[str, ...]  # other networks that fit as well: what tells them apart was not among them
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,22 +32,29 @@ class Assignment:
     left_out: dict[str, int]  # channel that fits no bus, or was not named -> its frames
 
 
-def detect_network(capture: Capture) -> Detection:
-    """The network of the product of whose messages (identifier and length) most were recorded.
+def detect_recorded_network(capture: Capture) -> Detection:
+    """The network of a recording, see detect_network. Raises UsageError if it holds no message of any."""
+    detection = detect_network(capture.frames)
+    if not detection:
+        known = ", ".join(name for name, _ in list_networks())
+        raise UsageError(f"{capture.path}: holds no frame of {known}; name the network of that car with --network")
+    return detection
 
-    Where several have the same, the one whose constant bits fit best: what tells generations apart. Raises UsageError if the
-    recording holds no message of any.
+
+def detect_network(frames: Any) -> Detection | None:
+    """The network of the product of whose messages (identifier and length) most are among the ``frames``; None if none is.
+
+    Where several have the same, the one whose constant bits fit best: what tells generations apart.
     """
-    present = _shapes(capture.frames)
+    present = _shapes(frames)
     networks = [load_network(name) for name, _ in list_networks()]
     shapes = {network.name: {(m.identifier, m.extended, m.length) for m in network.messages} for network in networks}
     matches = {name: len(messages & present) for name, messages in shapes.items()}
     most = max(matches.values())
     if not most:
-        known = ", ".join(matches)
-        raise UsageError(f"{capture.path}: holds no frame of {known}; name the network of that car with --network")
+        return None
     candidates = [network for network in networks if matches[network.name] == most]
-    fits = {network.name: _constant_share(network, capture.frames) if len(candidates) > 1 else 1.0 for network in candidates}
+    fits = {network.name: _constant_share(network, frames) if len(candidates) > 1 else 1.0 for network in candidates}
     # Of equals, the one with the fewest messages that were not recorded
     best = max(candidates, key=lambda network: (fits[network.name], -len(shapes[network.name])))
     alike = tuple(name for name, fit in fits.items() if name != best.name and fit == fits[best.name])

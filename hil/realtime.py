@@ -34,14 +34,14 @@ from hil.scheduling import Finding, Scheduling, examine
 from hil.session import BusSession
 from hil.session_records import SessionEvent
 from hil.socketcan import Sockets, SocketSession, raw_socket
-from hil.timing import Ended, LoopMeasurements, LoopSettings, LoopStatistics
+from hil.timing import LoopMeasurements, LoopSettings, LoopStatistics, Overrun
 from hil.transport import ABSENT, NOBODY, RINGS, SOCKET
 
 if TYPE_CHECKING:
     from hil.recorder import Recorder
 
 RING = 4096  # frames; one second of a full 500 kbit/s bus
-RUN, ENDED = 0, 16  # places in the control words of a loop
+RUN = 0  # place in the control words of a loop
 LONGEST_STEP = 10_000_000  # [ns] that a step is told to have passed after periods were left out: the raster of vectoring
 START_DELAY = 100_000_000  # [ns] in which the sessions of all nodes start
 SAMPLES_KEPT = 5_000_000_000  # [ns] of samples that may wait to be taken
@@ -52,7 +52,7 @@ def loop_{name}(origin, parameters_array, control, statistics_array, measurement
                 ways, wakes, submitted, receive_control, receive_storage, send_control, send_storage,
                 bus_words, socket_control, socket_memory, rules, socket_statistics, monitor_control, monitor_storage,
                 incoming, outbox, timespec, one, {arrays}):
-    """Run the station in every period from ``origin`` [ns, CLOCK_MONOTONIC] until asked to stop, or until an overrun ends it."""
+    """Run the station in every period from ``origin`` [ns, CLOCK_MONOTONIC] until asked to stop."""
     parameters = parameters_array[0]
     period = parameters.period
     before = np.int64(0)  # [ns] time of the step before
@@ -60,15 +60,11 @@ def loop_{name}(origin, parameters_array, control, statistics_array, measurement
     measurements = measurements_array[0]
     deadline = origin
     until_sample = 0
-    ended = ASKED
 {records}
     while load_word(control, RUN):
         deadline += period
         woken = wake_at(deadline, parameters.spin, timespec)
         deadline = keep_grid(deadline, woken, parameters, statistics)
-        if deadline < 0:
-            ended = OVERRUN
-            break
         now = deadline - origin
         dt = min(now - before, LONGEST_STEP) * 1e-9
         before = now
@@ -76,7 +72,7 @@ def loop_{name}(origin, parameters_array, control, statistics_array, measurement
             ring = (receive_control[bus], receive_storage[bus])
             socket = (socket_control[bus], socket_memory[bus], socket_statistics[bus])
             monitor = (monitor_control[bus], monitor_storage[bus])
-            count = collect(bus, ways[bus], origin, ring, socket, monitor, incoming, timespec)
+            count = collect(bus, ways[bus], origin, ring, socket, rules[bus], monitor, incoming, timespec)
             for k in range(count):
 {receive}
         count = 0
@@ -108,13 +104,12 @@ def loop_{name}(origin, parameters_array, control, statistics_array, measurement
         finish_period(deadline, woken, monotonic(timespec), statistics, measurements)
     for bus in range({buses}):
         let_go(socket_control[bus])
-    store_word(control, ENDED, ended)
 '''
 
 IMPORTS = """
 from hil.clock import monotonic, wake_at
-from hil.realtime import ENDED, RUN
-from hil.ring import DROPPED, claim, load_word, publish, store_word
+from hil.realtime import LONGEST_STEP, RUN
+from hil.ring import DROPPED, claim, load_word, publish
 from hil.socketcan import let_go, transmit
 from hil.timing import finish_period, keep_grid
 from hil.transport import SOCKET, collect, is_lost, lost_frames, notify, submit
@@ -123,7 +118,6 @@ from hil.transport import SOCKET, collect, is_lost, lost_frames, notify, submit
 
 def generate_loop(network: Network, specs: Sequence[NodeSpec], codecs: str) -> str:
     """Text of the module with the real-time loop of a station; its own, so that it is compiled once whoever else is there."""
-    reasons = f"\nASKED, OVERRUN, LONGEST_STEP = {int(Ended.ASKED)}, {int(Ended.OVERRUN)}, {LONGEST_STEP}\n"
     names = [array for spec in specs for array in array_names(spec)]
     tables = {f"{spec.name}_{table}" for spec in specs for table in spec.tables}
     loop = LOOP.format(
@@ -139,7 +133,7 @@ def generate_loop(network: Network, specs: Sequence[NodeSpec], codecs: str) -> s
             for array in spec.sampled
         ),
     )
-    return "\n".join([generate_glue(network, list(specs), codecs), IMPORTS + reasons, loop])
+    return "\n".join([generate_glue(network, list(specs), codecs), IMPORTS, loop])
 
 
 def _receive(frame: str, spec: NodeSpec) -> str:
@@ -175,6 +169,7 @@ class SessionOptions:
     # order of time, and within the 17 s of a full bus that the sessions keep, or frames are missing in the recording.
     recorder: "Recorder | None" = None
     report: Callable[[str], None] | None = None  # is told what happens, in one line that names the bus
+    grace: float = 0.0  # [s] that a run goes on after a failure, for who has to take its torque away
 
 
 class RealtimeStation:
@@ -184,6 +179,7 @@ class RealtimeStation:
         self.nodes = list(nodes)
         self.name = self.nodes[0].spec.name
         self._network = network
+        self._settings = settings
         self._options = options
         self.statistics = new(LoopStatistics)
         self.measurements = new(LoopMeasurements)
@@ -220,7 +216,7 @@ class RealtimeStation:
         """Compile the loop and the rings, or load them from the cache, without running a period."""
         self.request_stop()
         self._call(0)
-        store_word(self._control, ENDED, load_word(self._control, RUN))  # zero, and both are compiled
+        load_word(self._control, RUN)  # compiled, too
         take(self._sample_control, self._samples)
         BusSession.compile()
 
@@ -302,11 +298,6 @@ class RealtimeStation:
         self._closing.close()
         self._opened.clear()
 
-    @property
-    def ended(self) -> Ended:
-        """Why the loop is not running, or that it is."""
-        return Ended(load_word(self._control, ENDED))
-
     def take_samples(self) -> Any:
         """The samples since the last call."""
         return take(self._sample_control, self._samples)
@@ -328,7 +319,8 @@ class RealtimeStation:
         lost = [] if self._options.reconnect else [session.error for session in self._sessions if session.error]
         found = [f"{name}: the bus failed: {error}" for error in lost]
         found += [f"{name}: the loop failed: {self._failure}"] if self._failure else []
-        found += [f"{name}: the loop ended because it missed a period"] if self.ended == Ended.OVERRUN else []
+        if self._settings.overrun == Overrun.STOP and int(self.statistics.cycle_slips[0]):
+            found.append(f"{name}: the loop missed a period")
         full = int(self._receive[0][:, DROPPED].sum() + self._send[0][:, DROPPED].sum())
         found += [f"{name}: {full} frames were lost in full rings"] if full else []
         dropped = int(self.sockets.statistics.dropped.sum())
@@ -354,6 +346,11 @@ class RealtimeStation:
         return [(session.name, session.load, session.deviation(0.99) * 1e-9) for session in self._sessions]
 
     @property
+    def foreign_frames(self) -> int:
+        """Frames of this station that somebody else has sent."""
+        return sum(session.foreign for session in self._sessions)
+
+    @property
     def is_connected(self) -> bool:
         """Whether every bus carries frames now."""
         return not any(session.error for session in self._sessions)
@@ -363,7 +360,6 @@ class RealtimeStation:
             scheduling.join()
             ready.set()
             self._go.wait()
-            store_word(self._control, ENDED, int(Ended.RUNNING))
             self._call(self._origin)
         except Exception as error:  # nothing is known that gets here; whatever it is, the operator must hear of it
             self._failure = error
@@ -458,8 +454,10 @@ class RealtimeBench:
                         for station in self.stations:
                             station.start(origin)
                     end = origin * 1e-9 + duration
-                    while (left := end - time.monotonic()) > 0 and not self._stopping and not self.failures:
+                    while (left := end - time.monotonic()) > 0 and not self._stopping:
                         select.select([self._alarm], [], [], min(chunk, left))
+                        if self.failures:
+                            end = min(end, time.monotonic() + self._options.grace)
                         for station in self.stations:
                             station.look()
                         yield Chunk(self._new_frames(), self._new_samples())
@@ -492,6 +490,11 @@ class RealtimeBench:
     def bus_figures(self) -> list[tuple[str, float, float]]:
         """The figures of each bus of each station, see RealtimeStation."""
         return [figures for station in self.stations for figures in station.bus_figures]
+
+    @property
+    def foreign_frames(self) -> int:
+        """Frames of these stations that somebody else has sent."""
+        return sum(station.foreign_frames for station in self.stations)
 
     @property
     def is_connected(self) -> bool:

@@ -40,11 +40,20 @@ from hil.frames import (
     TRANSMITTED,
     PlainFrame,
     bytes_from_payload,
+    frames_of,
     new_frames,
     payload_from_bytes,
 )
 from hil.ring import drain, new_rings, push_values, store_word
-from hil.session_records import BusLoad, Counters, Deviations, SessionEvent, SessionSettings
+from hil.session_records import (
+    BusLoad,
+    Counters,
+    Deviations,
+    SessionEvent,
+    SessionSettings,
+    foreign_text,
+    identifier_text,
+)
 from hil.transport import NOBODY
 
 RECEIVE_TIMEOUT = 0.05  # [s] of one call into the driver
@@ -141,6 +150,7 @@ class BusSession:
         self._history: deque[PlainFrame] = deque(maxlen=HISTORY)
         self._load = BusLoad(self.bitrate)
         self._refused: set[int] = set()
+        self._foreign: set[int] = set()
         self._received_at = self._sent_at = self._lost_at = 0  # [ns]
         self._discarded_before = 0  # frames, when the bus was lost
         self._errors_in_a_row = 0
@@ -190,6 +200,11 @@ class BusSession:
         return bool(self.words[SILENT])
 
     @property
+    def foreign(self) -> int:
+        """Frames of this station that somebody else has sent."""
+        return self.counters.foreign
+
+    @property
     def load(self) -> float:
         """Share of the bus's time that its frames take, see BusLoad."""
         return self._load.share
@@ -207,6 +222,7 @@ class BusSession:
             f"{c.late} frames were not sent, because the driver was more than {self.settings.stale:g} s behind": c.late,
             f"{c.rejected} frames were not taken by the driver": c.rejected,
             f"{c.refused} frames were not sent, because they are not allowed": c.refused,
+            f"{c.foreign} frames of this station were sent by somebody else": c.foreign,
             f"{c.unreadable} received lines or frames made no sense": c.unreadable,
             f"{c.error_frames} error frames were received": c.error_frames,
             f"{c.abandoned} calls into the driver did not come back": c.abandoned,
@@ -215,10 +231,7 @@ class BusSession:
 
     def new_frames(self) -> Any:
         """All frames since the last call, error frames among them; those sent are TRANSMITTED, at the time they were sent."""
-        rows = sorted(self._history.popleft() for _ in range(len(self._history)))
-        frames = new_frames(len(rows))
-        for name, column in zip(PlainFrame._fields, zip(*rows, strict=True), strict=False):  # no columns without rows
-            frames[name] = column
+        frames = frames_of(sorted(self._history.popleft() for _ in range(len(self._history))))
         self._load.add(frames)
         return frames
 
@@ -488,16 +501,32 @@ class BusSession:
             kind |= REMOTE
         if connection.echoes and connection.echoes.is_one(identifier, payload, length, kind):
             return
+        foreign = self._is_own(identifier, kind)
+        if foreign:
+            self._note_foreign(identifier, kind & EXTENDED)
         with self._gate:
             if connection is not self._connection:
                 return
-            if not kind & REMOTE:
+            if not kind & REMOTE and not foreign:
                 push_values(*self._receive_ring, now, np.uint64(payload), identifier, self.index, length, kind)
         connection.heard = True
         self._received_at = now
         self._errors_in_a_row = 0
         self.counters.received += 1
         self._keep(now, payload, identifier, length, kind)
+
+    def _is_own(self, identifier: int, kind: int) -> bool:
+        """Whether a frame that comes in is one that this station sends, and nobody else may."""
+        if self._allowed is None or self.listen_only or kind & REMOTE:
+            return False
+        return frame_key(identifier, kind & EXTENDED) in self._allowed
+
+    def _note_foreign(self, identifier: int, extended: int) -> None:
+        self.counters.foreign += 1
+        key = frame_key(identifier, extended)
+        if key not in self._foreign:
+            self._foreign.add(key)
+            self._say(foreign_text(identifier, extended))
 
     def _note_error_frame(self, connection: Connection, message: Any) -> None:
         self.counters.error_frames += 1
@@ -571,7 +600,7 @@ class BusSession:
         key = frame_key(identifier, extended)
         if key not in self._refused and len(self._refused) < MOST_REFUSED:
             self._refused.add(key)
-            text = f"{identifier:08X}" if extended else f"{identifier:03X}"
+            text = identifier_text(identifier, extended)
             self._say(f"frame {text} is not in the list of frames that may be sent here; it is held back")
 
     def _keep(self, time: int, payload: int, identifier: int, length: int, kind: int) -> None:

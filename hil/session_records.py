@@ -33,6 +33,16 @@ class SessionSettings:
         )
 
 
+def foreign_text(identifier: int, extended: int) -> str:
+    """What the operator is told of a frame that somebody else sends, too."""
+    return f"somebody else sends frame {identifier_text(identifier, extended)}, too, which is this station's: it is left out"
+
+
+def identifier_text(identifier: int, extended: int) -> str:
+    """An identifier as people write it."""
+    return f"{identifier:08X}" if extended else f"{identifier:03X}"
+
+
 class SessionEvent(NamedTuple):
     """What the operator is to know, said once."""
 
@@ -50,6 +60,7 @@ class Counters:
     discarded: int = 0  # due while the bus was not open
     late: int = 0  # discarded because the driver had blocked until long after they were due
     refused: int = 0  # not in the list of allowed frames
+    foreign: int = 0  # received, though only this station may send them
     rejected: int = 0  # not taken by the driver: its queue is full
     unreadable: int = 0  # torn lines, and frames that contradict themselves
     stale: int = 0  # found waiting in the driver after opening, thrown away

@@ -41,7 +41,7 @@ from hil.drivers import close_bus, reason
 from hil.frames import FrameFlags
 from hil.histogram import Histogram, count_time, percentile
 from hil.ring import DROPPED, TAIL, load_word, new_rings, push, release, store_word, take, waiting
-from hil.session_records import BusLoad, SessionEvent, SessionSettings
+from hil.session_records import BusLoad, SessionEvent, SessionSettings, foreign_text
 from hil.timing import PERIOD_MAX
 
 AVAILABLE = clock.AVAILABLE and sys.byteorder == "little" and sys.maxsize > 2**32
@@ -121,6 +121,8 @@ class SocketStatistics:
     retries = integer("times that the transmit queue was full and the frame had to wait for the next period")
     expired = integer("frames thrown away unsent, because they could not be sent in time or the bus was lost")
     withheld = integer("frames not sent because they are not on the allow-list, or the bus is only listened to")
+    foreign = integer("frames received though only this station may send them")
+    foreign_identifier = integer("can_id of the last of them")
     dropped = integer("frames that the kernel dropped because the loop did not read them in time")
     errors = integer("error frames received")
     error_frames = integer("error frames of each class", shape=(len(CLASSES),))
@@ -174,10 +176,11 @@ def let_go(control):
 
 
 @kernel
-def receive(descriptor, memory, statistics, monitor, origin, bus, out, timespec):
+def receive(descriptor, memory, rules, statistics, monitor, origin, bus, out, timespec):
     """Read all frames that wait in a socket into ``out``, with times [ns] since ``origin``; returns how many they are.
 
-    They go to the monitor's ring (control words and storage), too, and so do error frames, of which ``out`` does not tell.
+    They go to the monitor's ring (control words and storage), too, and so do those of which ``out`` does not tell: error frames,
+    and frames that only this station may send.
     """
     count = 0
     lead = wall_clock_lead(timespec) + origin
@@ -202,6 +205,9 @@ def receive(descriptor, memory, statistics, monitor, origin, bus, out, timespec)
         push(monitor[0], monitor[1], frame)
         if frame.kind & ERROR_KIND:
             count_error(memory, statistics)
+        elif permitted(rules, np.int64(memory.in_identifier)):  # never one with a flag for remote frames
+            statistics.foreign += 1
+            statistics.foreign_identifier = np.int64(memory.in_identifier)
         else:
             statistics.received += 1
             count += 1
@@ -372,6 +378,7 @@ class SocketSession:
         self._load = BusLoad(bitrate or (link.bitrate if link else None) or BITRATE)
         self._without_carrier = False
         self._received = 0  # frames, when it was looked last
+        self._foreign_told: set[int] = set()
         self._heard = self._opened = self._lost = 0.0  # [s, monotonic]
         self._attempts = 0  # to open the bus again, since it was lost
         self._delay, self._due = self.settings.retry_first, 0.0  # [s] from attempt to attempt, and when the next one is
@@ -416,6 +423,7 @@ class SocketSession:
             self._become(found, "is error-active again")
         if found < BusState.BUS_OFF:
             self._notice_silence(now)
+        self._notice_foreign()
 
     @property
     def state(self) -> BusState:
@@ -438,9 +446,15 @@ class SocketSession:
         told = {
             f"{found.expired} frames were not sent, because the bus was lost, or full for {1e-9 * EXPIRY:g} s": found.expired,
             f"{found.withheld} frames were not sent, because they are not allowed": found.withheld and not self.listen_only,
+            f"{found.foreign} frames of this station were sent by somebody else": found.foreign,
             f"{found.errors} error frames were received": found.errors,
         }
         return [f"{self.name}: {text}" for text, count in told.items() if count]
+
+    @property
+    def foreign(self) -> int:
+        """Frames of this station that somebody else has sent."""
+        return int(self.statistics.foreign)
 
     @property
     def load(self) -> float:
@@ -521,6 +535,12 @@ class SocketSession:
         if silent != bool(self.words[SILENT]):
             store_word(self.words, SILENT, int(silent))
             self._say(self.settings.silence_text if silent else "frames arrive again")
+
+    def _notice_foreign(self) -> None:
+        last = int(self.statistics.foreign_identifier)
+        if self.statistics.foreign and last not in self._foreign_told:
+            self._foreign_told.add(last)
+            self._say(foreign_text(last & EXTENDED_MASK, last & EXTENDED_ID))
 
     def _become(self, state: BusState, text: str) -> None:
         if state != self.state:

@@ -17,19 +17,10 @@ class Overrun(IntEnum):
 
     SKIP = 0  # leaves them out; the grid stays
     CATCH_UP = 1  # runs them one after the other, as far as allowed, and leaves out the rest
-    STOP = 2  # ends
+    STOP = 2  # leaves them out, too, and whoever has started it ends the run
 
 
-class Ended(IntEnum):
-    """Why a loop is not running."""
-
-    NOT_STARTED = 0
-    RUNNING = 1
-    ASKED = 2
-    OVERRUN = 3
-
-
-SKIP, CATCH_UP, STOP = int(Overrun.SKIP), int(Overrun.CATCH_UP), int(Overrun.STOP)
+CATCH_UP = int(Overrun.CATCH_UP)
 
 
 @dataclass(frozen=True)
@@ -110,10 +101,7 @@ class LoopMeasurements:
 
 @kernel
 def keep_grid(deadline, woken, parameters, statistics):
-    """The deadline [ns] that the loop, woken for ``deadline``, is to serve now; -1 if it is to end.
-
-    It is later than ``deadline`` by the periods that are left out.
-    """
+    """The deadline [ns] that the loop, woken for ``deadline``, is to serve now: later by the periods that are left out."""
     latency = woken - deadline
     count_time(statistics.latency, latency)
     late = latency // parameters.period
@@ -124,8 +112,6 @@ def keep_grid(deadline, woken, parameters, statistics):
         left_out = max(0, late - parameters.catch_up)
         statistics.caught_up += 1
     statistics.cycle_slips += left_out
-    if parameters.overrun == STOP:
-        return -1
     return deadline + left_out * parameters.period
 
 

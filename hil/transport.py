@@ -18,7 +18,7 @@ _write: Any = types.ExternalFunction("write", types.intp(types.int32, types.uint
 
 
 @kernel
-def collect(bus, way, origin, ring, socket, monitor, out, timespec):
+def collect(bus, way, origin, ring, socket, rules, monitor, out, timespec):
     """The frames that have come in on one bus, in ``out``; returns how many they are.
 
     ``ring`` and ``monitor``: control words and storage; ``socket``: control words, memory, statistics.
@@ -28,7 +28,7 @@ def collect(bus, way, origin, ring, socket, monitor, out, timespec):
     descriptor = attached(socket[0]) if way == SOCKET else DETACHED
     if descriptor < 0:
         return 0
-    return receive(descriptor, socket[1], socket[2], monitor, origin, bus, out, timespec)
+    return receive(descriptor, socket[1], rules, socket[2], monitor, origin, bus, out, timespec)
 
 
 @kernel

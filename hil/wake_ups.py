@@ -40,8 +40,6 @@ def beat(origin, end, parameters_array, control, statistics_array, timespec):
         deadline += parameters.period
         woken = wake_at(deadline, parameters.spin, timespec)
         deadline = keep_grid(deadline, woken, parameters, statistics)
-        if deadline < 0:
-            break
         statistics.periods += 1
 
 

@@ -11,11 +11,12 @@ from typing import Any
 from bench.commands.console import output, progress
 from bench.commands.drive import loop_rows
 from bench.commands.ending import ended_by_signals
-from bench.controller_watch import ControllerWatch
+from bench.controller_watch import LETTING_GO, ControllerWatch
 from bench.drive import Drive
 from bench.keyboard import Keyboard
 from bench.live_view import CompileProgress
-from bench.operator import KEYS, PANEL, Operator, TorqueProfile
+from bench.operator import KEYS, Operator, TorqueProfile
+from bench.role_watch import RoleWatch
 from bench.rows import Row, as_json, bounded, failed, print_table
 from bench.scenarios import load_scenario
 from bench.station import (
@@ -23,14 +24,17 @@ from bench.station import (
     Wiring,
     car_of_roles,
     controller_station,
+    local_roles,
+    network_heard,
     rest_bus_of,
     rest_bus_roles,
     roles_of_car,
     wire,
 )
-from bench.vehicles import load_vehicle
+from bench.vehicles import Vehicle, load_vehicle
 from hil.bus import check_bus
 from hil.errors import UsageError
+from hil.listening import listen
 from hil.network.database import load_network
 from hil.node import Node
 from hil.realtime import RealtimeBench, SessionOptions
@@ -39,6 +43,8 @@ from hil.timing import LoopSettings, Overrun
 
 SAMPLE_PERIOD = 10_000_000  # [ns]
 LOOK = 0.05  # [s] between two looks at the operator, and the operator's heartbeats
+GRACE = 2 * LETTING_GO  # [s] for a run that fails, to take its torque away
+LISTENING = 0.7  # [s] in which all frames come that tell one LEAF from another: the rarest every 500 ms
 RPM = 30.0 / math.pi  # from [rad/s]
 
 
@@ -85,6 +91,17 @@ def loop_settings(rate: float, spin: float, overrun: str, fifo: bool) -> LoopSet
     )  # fmt: skip
 
 
+def wire_car(connection: Connection, vehicle: Vehicle) -> Wiring:
+    """The wiring of the network that was named, else of the LEAF that is heard on real buses, else of the vehicle."""
+    own = load_network(connection.network or vehicle.network)
+    wiring = wire(own, connection.buses)
+    if connection.network or wiring.is_virtual:
+        return wiring
+    heard, text = network_heard(own, listen(wiring.in_order, LISTENING))
+    tell(text)
+    return wire(heard, connection.buses)
+
+
 def tell(text: str) -> None:
     """One line for the operator."""
     with suppress(OSError):  # a terminal that was closed must not end the run before the torque is gone
@@ -99,10 +116,13 @@ class BusRun:
         for address in filter(None, wiring.in_order):
             check_bus(address, listen_only=connection.listen_only)
         self._recorder = _recorder(connection, [bus.name for bus in wiring.network.buses])
-        options = SessionOptions(reconnect=True, listen_only=connection.listen_only, recorder=self._recorder, report=tell)
+        options = SessionOptions(
+            reconnect=True, listen_only=connection.listen_only, recorder=self._recorder, report=tell, grace=GRACE
+        )
         self.bench = RealtimeBench(wiring.network, [nodes], wiring.in_order, connection.settings, options)
         self._connection = connection
         self._node = nodes[0]
+        self._roles = RoleWatch(tell, wiring, local_roles(nodes, wiring.network))
 
     def compile(self) -> None:
         """Compile what runs, and tell what the system refuses a loop."""
@@ -112,8 +132,13 @@ class BusRun:
             tell(str(finding))
 
     def go(self, look: Callable[[list[str]], bool], let_go: Callable[[], None], keys: bool) -> None:
-        """Run until ``look``, which is given the keys pressed, is False; a signal calls ``let_go``, a second one ends at once."""
+        """Run until ``look``, which is given the keys pressed, is False.
+
+        A failure calls ``let_go``, and so does a signal; a second one ends at once.
+        """
         asked: list[bool] = []
+        began = time.monotonic()
+        failing = False
 
         def end() -> None:
             if asked:
@@ -123,7 +148,12 @@ class BusRun:
 
         try:
             with ended_by_signals(end), Keyboard() as keyboard:
-                for _ in self.bench.chunks(math.inf, LOOK):
+                for chunk in self.bench.chunks(math.inf, LOOK):
+                    self._roles.look(chunk.frames, time.monotonic() - began)
+                    if self.bench.failures and not failing:
+                        failing = True
+                        tell(f"the run ends: {'; '.join(self.bench.failures)}")
+                        let_go()
                     if not look(keyboard.pressed() if keys else []):
                         self.bench.request_stop()
         finally:
@@ -139,11 +169,20 @@ class BusRun:
             Row("frames sent", int(port.sent.sum()), "1"),
             bounded("CRC errors", int(port.crc_errors.sum()), "1", maximum=0),
             bounded("counter errors", int(port.counter_errors.sum() + port.lost.sum()), "1", maximum=0),
-            *(Row("bus", "see note", note=problem) for problem in self.bench.problems),
+            *bus_rows(self.bench),
             *loop_rows(self.bench),
         ]
         print(as_json(title, rows)) if self._connection.json else print_table(output(), title, rows)
         return len(failed(rows)), bool(self.bench.errors)
+
+
+def bus_rows(bench: RealtimeBench) -> list[Row]:
+    """How it went on the buses."""
+    rows = [bounded("own frames sent by somebody else", bench.foreign_frames, "1", maximum=0)]
+    for name, load, deviation in bench.bus_figures:
+        rows.append(Row(f"{name}: load", 100.0 * load, "%", note="of the last second, with the most stuffing there can be"))
+        rows.append(Row(f"{name}: frames off their grid, p99", None if math.isnan(deviation) else 1e3 * deviation, "ms"))
+    return rows + [Row("bus", "see note", note=problem) for problem in bench.problems]
 
 
 def _recorder(connection: Connection, names: list[str]) -> Any:
@@ -160,7 +199,7 @@ def run_ecu(
 ) -> tuple[int, bool]:
     """The controller alone; the number of rows that miss their target, and whether the run failed."""
     car = load_vehicle(vehicle)
-    wiring = wire(load_network(connection.network or car.network), connection.buses)
+    wiring = wire_car(connection, car)
     by_hand, rest = hand.of(wiring), rest_bus_roles(rest_bus)
     if voltage is not None and "battery" not in rest:
         raise UsageError("--supply is what the rest-bus battery tells: add --rest-bus battery")
@@ -182,10 +221,9 @@ def run_ecu(
             tell("disarmed: no torque until you press a, or start with --arm")
     if operator and arm:
         operator.arm()
-    filled = rest | (PANEL.roles or frozenset() if operator else frozenset())
     watch = ControllerWatch(
-        tell, lambda: run.bench.is_connected, wiring, controller, filled, switch=rest_bus_of(nodes) if "pedals" in rest else None,
-        operator=operator, torque=hand.torque, duration=connection.duration,
+        tell, run.bench, controller, switch=rest_bus_of(nodes) if "pedals" in rest else None, operator=operator,
+        torque=hand.torque, duration=connection.duration,
     )  # fmt: skip
     run.go(watch.look, watch.let_go, keys=operator is not None)
     return run.report("The controller on its buses", watch.rows())
@@ -194,8 +232,8 @@ def run_ecu(
 def run_bench(connection: Connection, scenario: str, vehicle: str, roles: list[str]) -> tuple[int, bool]:
     """The virtual car alone, or those ``roles`` of it; the number of rows that miss their target, and whether the run failed."""
     car = load_vehicle(vehicle)
-    network = load_network(connection.network or car.network)
-    wiring = wire(network, connection.buses)
+    wiring = wire_car(connection, car)
+    network = wiring.network
     drive = Drive(network, car, load_scenario(scenario), duration=connection.duration)
     if not roles and not wiring.is_virtual:  # whoever arms a real part sits at a panel of his own
         roles = [role for role in roles_of_car(network) if role != "panel"]

@@ -16,7 +16,7 @@ pytestmark = needs_compiler
 
 
 class Rig:
-    """A watch whose buses and controller are as a test says."""
+    """A watch whose buses, for which it stands itself, and controller are as a test says."""
 
     def __init__(self, torque: TorqueProfile | None = None, rest: tuple[str, ...] = ("battery", "chassis"), **options) -> None:
         network = load_network("leaf_ze1")
@@ -25,11 +25,10 @@ class Rig:
         nodes = controller_station(
             wiring, load_vehicle("leaf_plus"), rest=rest_bus_roles(rest), operator=self.operator, by_hand=True
         )
-        self.controller, self.connected, self.told = nodes[0], True, []
+        self.controller, self.is_connected, self.foreign_frames, self.told = nodes[0], True, 0, []
         self.switch = rest_bus_of(nodes) if "chassis" in rest else None
         self.watch = ControllerWatch(
-            self.told.append, lambda: self.connected, wiring, self.controller, frozenset(), switch=self.switch,
-            operator=self.operator, torque=torque, **options,
+            self.told.append, self, self.controller, switch=self.switch, operator=self.operator, torque=torque, **options,
         )  # fmt: skip
 
     def look(self, *keys: str, state=None, faults=0, torque=0.0) -> bool:
@@ -55,25 +54,37 @@ def test_a_lost_bus_disarms_each_time_and_nobody_arms_meanwhile(rest) -> None:
     for _ in range(3):
         rig.look("a", state=SupervisorState.READY)
         assert rig.armed
-        rig.connected = False
+        rig.is_connected = False
         rig.look()
         assert not rig.armed
         rig.look("a")
         assert not rig.armed
-        rig.connected = True
+        rig.is_connected = True
         rig.look(state=SupervisorState.OFF)
         rig.look(state=SupervisorState.READY)
         assert not rig.armed
     assert sum("a bus is lost" in text for text in rig.told) == 6
 
 
+def test_a_second_controller_disarms_as_long_as_it_speaks() -> None:
+    rig = Rig()
+    rig.look("a", state=SupervisorState.READY)
+    for _ in range(2):
+        rig.foreign_frames += 5
+        rig.look("a")
+        assert not rig.armed
+        assert "somebody else sends the frames of this station" in rig.told[-1]
+    rig.look("a")
+    assert rig.armed
+
+
 def test_after_a_lost_bus_the_rest_bus_switches_the_car_off_and_on() -> None:
     rig = Rig()
     rig.look(state=SupervisorState.READY)
-    rig.connected = False
+    rig.is_connected = False
     rig.look()
     assert rig.switch.parameters.power_switch[0] == 1  # nobody would hear it
-    rig.connected = True
+    rig.is_connected = True
     rig.look(state=SupervisorState.SHUTDOWN)
     assert rig.switch.parameters.power_switch[0] == 0
     rig.look(state=SupervisorState.OFF)

@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import pytest
+from leaf_frames import battery_temperature, inverter_state
 
 from bench.operator import Operator
-from bench.station import controller_station, rest_bus_roles, roles_not_heard, wire
+from bench.station import controller_station, local_roles, network_heard, rest_bus_roles, wire
 from bench.vehicles import load_vehicle
 from hil.errors import UsageError
+from hil.frames import PlainFrame, frames_of, payload_from_bytes
 from hil.network.database import load_network
 from hil.node import sent_messages
 
@@ -64,13 +68,13 @@ def test_on_a_real_bus_arming_is_required(network) -> None:
     assert controller.parameters.supervisor.arming_required[0] == 1
 
 
-def test_roles_that_were_not_heard_are_told_by_bus(network) -> None:
+def test_the_roles_of_a_station_are_those_of_all_its_nodes(network) -> None:
     wiring = wire(network, {"front": "virtual:f"})
-    rest = rest_bus_roles(["chassis"])
-    controller = controller_station(wiring, load_vehicle("leaf_plus"), rest=rest)[0]
-    assert roles_not_heard(wiring, controller, rest) == {"front": ["front_inverter", "battery"]}
-    controller.port["received"] = 1
-    assert roles_not_heard(wiring, controller, rest) == {}
+    nodes = controller_station(
+        wiring, load_vehicle("leaf_plus"), rest=rest_bus_roles(["chassis", "battery"]), operator=Operator(), by_hand=True
+    )
+    filled = {"controller", "battery", "steering", "wheel_speeds", "motion", "pedals", "brakes", "panel"}
+    assert local_roles(nodes, network) == filled
 
 
 @pytest.mark.parametrize(
@@ -90,3 +94,33 @@ def test_a_wiring_that_cannot_be_says_why(network, given, message: str) -> None:
 def test_an_unknown_part_of_the_rest_bus_lists_those_there_are() -> None:
     with pytest.raises(UsageError, match='rest-bus "inverter": expected some of battery, chassis'):
         rest_bus_roles(["inverter"])
+
+
+def frames_heard(*frames: tuple[int, bytes]):
+    """Frames of 11-bit identifiers."""
+    return frames_of(PlainFrame(0, payload_from_bytes(data), identifier, 0, len(data), 0) for identifier, data in frames)
+
+
+def test_the_network_is_that_of_the_car_that_is_heard(network) -> None:
+    heard, text = network_heard(network, frames_heard(battery_temperature(1), (0x50B, bytes(6)), inverter_state(0)))
+    assert heard.name == "leaf_ze0"
+    assert text.startswith("network: Nissan LEAF ZE0 (2010 to 2012), as heard, though the vehicle's is Nissan LEAF ZE1")
+
+
+def test_where_what_is_heard_leaves_a_choice_the_vehicles_own_network_is_taken() -> None:
+    for name in ("leaf_aze0", "leaf_ze0"):  # whose inverters send the same
+        heard, text = network_heard(load_network(name), frames_heard(inverter_state(0)))
+        assert heard.name == name
+        assert text.endswith(", as heard")
+
+
+def test_of_silence_and_of_strangers_no_network_is_concluded(network) -> None:
+    for frames in (frames_heard(), frames_heard((0x2C4, bytes(8)))):
+        heard, text = network_heard(network, frames)
+        assert heard.name == "leaf_ze1"
+        assert "nothing is heard that tells" in text
+
+
+def test_a_network_of_ones_own_is_not_doubted(network) -> None:
+    own = replace(network, name="my_network")
+    assert network_heard(own, frames_heard(inverter_state(0)))[0].name == "my_network"

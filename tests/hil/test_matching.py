@@ -7,7 +7,7 @@ from leaf_frames import battery_limits, battery_state, drive, inverter_state, li
 from hil.captures import read_capture
 from hil.errors import UsageError
 from hil.frames import FrameFlags
-from hil.matching import assign_buses, detect_network
+from hil.matching import assign_buses, detect_recorded_network
 from hil.network.database import load_network
 
 FULL_THROTTLE = "ze0_full_throttle.gvret.txt"
@@ -38,7 +38,7 @@ def only(capture, identifiers):
     [(FULL_THROTTLE, "leaf_ze0", 13), ("ze0_pump_brake.gvret.csv", "leaf_ze0", 13), (INVERTER_ALONE, "leaf_ze1", 4)],
 )
 def test_the_generation_of_a_real_car_is_detected(shared_data, name, network, matches):
-    detection = detect_network(read_capture(shared_data / "captures" / name))
+    detection = detect_recorded_network(read_capture(shared_data / "captures" / name))
     assert (detection.network.name, detection.matches, detection.alike) == (network, matches, ())
 
 
@@ -49,33 +49,33 @@ def test_constant_bits_tell_a_ze1_by_identifiers_that_all_generations_have(share
         ]
     capture = capture_of([line(*vector) for vector in vectors if vector[1] in POWERTRAIN])
     assert {int(identifier) for identifier in capture.frames.identifier} == set(POWERTRAIN)
-    detection = detect_network(capture)
+    detection = detect_recorded_network(capture)
     assert (detection.network.name, detection.alike) == ("leaf_ze1", ())
 
 
 def test_generations_that_cannot_be_told_apart_are_both_named(shared_data):
     capture = only(read_capture(shared_data / "captures" / FULL_THROTTLE), POWERTRAIN)
-    detection = detect_network(capture)
+    detection = detect_recorded_network(capture)
     assert {detection.network.name, *detection.alike} == {"leaf_ze0", "leaf_aze0"}
 
 
 def test_a_recording_without_any_frame_of_a_leaf_is_refused(capture_of):
     capture = capture_of([line(k * 0.01, 0x2C4, bytes(8)) for k in range(20)])
     with pytest.raises(UsageError, match=r"drive\.log: holds no frame of leaf_aze0, leaf_ze0, leaf_ze1; .*--network"):
-        detect_network(capture)
+        detect_recorded_network(capture)
 
 
 def test_the_length_belongs_to_the_message(capture_of):
     capture = capture_of([line(k * 0.01, 0x1D4, bytes(4)) for k in range(20)])
     with pytest.raises(UsageError, match="holds no frame of"):
-        detect_network(capture)
+        detect_recorded_network(capture)
 
 
 def test_an_extended_identifier_is_not_the_standard_one_of_the_same_number(capture_of):
     capture = capture_of([line(k * 0.01, 0x1D4, bytes(8)).replace(" 1D4#", " 000001D4#") for k in range(20)])
     assert capture.frames.kind[0] & FrameFlags.EXTENDED
     with pytest.raises(UsageError, match="holds no frame of"):
-        detect_network(capture)
+        detect_recorded_network(capture)
 
 
 def front_and_rear(front="can1", rear="can0"):

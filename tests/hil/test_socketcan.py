@@ -85,8 +85,8 @@ class Rig:
         descriptor = attached(self.sockets.control[0])
         if descriptor == DETACHED:
             return out[:0]
-        memory, statistics = self.sockets.memory[0], self.session.statistics
-        return out[: receive(descriptor, memory, statistics, self.monitor, self.origin, 2, out, timespec)]
+        memory, rules, statistics = self.sockets.memory[0], self.sockets.rules[0], self.session.statistics
+        return out[: receive(descriptor, memory, rules, statistics, self.monitor, self.origin, 2, out, timespec)]
 
     def write(self) -> None:
         """What one period of a loop writes."""
@@ -154,10 +154,10 @@ def rig(rig_of) -> Rig:
 
 def test_every_kind_of_frame_comes_in_as_it_was_sent(rig: Rig) -> None:
     rig.come(0x1DA, b"\x01\x02\x03\x04\x05\x06\x07\x08")
-    rig.come(0x18CC078C | EXTENDED_ID, b"\xff")
+    rig.come(0x18CC078D | EXTENDED_ID, b"\xff")
     rig.come(0x7FF | REMOTE, b"")
     frames = rig.read()
-    assert list(frames.identifier) == [0x1DA, 0x18CC078C, 0x7FF]
+    assert list(frames.identifier) == [0x1DA, 0x18CC078D, 0x7FF]
     assert list(frames.payload) == [0x0807060504030201, 0xFF, 0]  # what stands behind the length is not data
     assert list(frames.length) == [8, 1, 0]
     assert list(frames.kind) == [0, FrameFlags.EXTENDED, FrameFlags.REMOTE]
@@ -190,9 +190,9 @@ def test_a_length_above_eight_is_eight(rig: Rig) -> None:
 
 def test_more_frames_than_one_period_reads_wait_for_the_next(rig: Rig) -> None:
     for number in range(8):
-        rig.come(number)
-    assert list(rig.read(5).identifier) == [0, 1, 2, 3, 4]
-    assert list(rig.read(5).identifier) == [5, 6, 7]
+        rig.come(0x100 + number)
+    assert list(rig.read(5).identifier) == [0x100, 0x101, 0x102, 0x103, 0x104]
+    assert list(rig.read(5).identifier) == [0x105, 0x106, 0x107]
 
 
 def test_every_kind_of_frame_goes_out_as_it_was_put(rig: Rig) -> None:
@@ -365,9 +365,35 @@ def test_silence_and_its_end_are_said_once(rig_of: Callable[..., Rig]) -> None:
     ]
 
 
+def test_own_frames_that_somebody_else_sends_are_left_out_counted_and_said_once(rig: Rig) -> None:
+    for _ in range(2):
+        rig.come(0x1D4)
+        rig.come(0x18CC078C | EXTENDED_ID)
+        rig.come(0x18CC078D | EXTENDED_ID)
+        assert list(rig.read().identifier) == [0x18CC078D]
+        rig.session.look()
+    rig.come(0x1D4)
+    rig.read()
+    rig.session.look()
+    assert rig.session.foreign == 5
+    assert [text for text in rig.told if "somebody else" in text] == [
+        "front: somebody else sends frame 18CC078C, too, which is this station's: it is left out",
+        "front: somebody else sends frame 1D4, too, which is this station's: it is left out",
+    ]
+    assert "front: 5 frames of this station were sent by somebody else" in rig.session.problems
+    assert len(rig.session.new_frames()) == 7  # a recording holds them
+
+
+def test_who_only_listens_may_hear_the_frames_of_its_own_role(rig_of) -> None:
+    rig = rig_of(listen_only=True)
+    rig.come(0x1D4)
+    assert list(rig.read().identifier) == [0x1D4]
+    assert rig.session.foreign == 0
+
+
 def test_load_and_deviation_are_those_of_its_frames(rig: Rig) -> None:
     rig.put(0x1D4)
-    rig.come(0x18CC078C | EXTENDED_ID)
+    rig.come(0x18CC078D | EXTENDED_ID)
     rig.write()
     rig.read()
     rig.session.new_frames()
@@ -410,10 +436,10 @@ def test_a_lost_bus_is_opened_again_with_growing_delays_and_its_reason_is_said_o
     assert cannot == "front: cannot be opened, it is tried again: no such link"
     assert again.startswith("front: is open again after ")
     assert again.endswith(" s, at attempt 4")
-    rig.come(0x7)
+    rig.come(0x107)
     rig.put(0x8)
     rig.write()
-    assert list(rig.read().identifier) == [0x7]
+    assert list(rig.read().identifier) == [0x107]
     assert CAN_FRAME.unpack(rig.other.recv(64))[0] == 0x8
     assert "1 frames were not sent, because the bus was lost, or full" in rig.session.problems[0]
 

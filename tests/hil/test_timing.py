@@ -35,9 +35,9 @@ def test_catching_up_runs_the_missed_periods_and_no_more_than_allowed() -> None:
     assert (served, statistics.cycle_slips, statistics.caught_up) == (15 * MS, 5, 1)
 
 
-def test_stopping_ends_at_the_first_missed_period() -> None:
+def test_who_is_to_stop_at_a_missed_period_keeps_the_grid_until_stopped() -> None:
     served, statistics = grid_after(LoopSettings(overrun=Overrun.STOP), MS)
-    assert (served, statistics.cycle_slips) == (-1, 1)
+    assert (served, statistics.cycle_slips) == (11 * MS, 1)
 
 
 @pytest.mark.parametrize(

@@ -205,3 +205,27 @@ def test_a_frame_that_is_long_overdue_is_discarded(peer):
         rig.push(0x1D5)
         assert peer.recv(5.0).arbitration_id == 0x1D5
         assert rig.session.counters.late == 1
+
+
+def test_own_frames_that_somebody_else_sends_are_left_out_counted_and_said_once(peer):
+    with Rig(virtual(peer), name="front", allowed=[(0x1D4, False), (0x18CC078C, True)]) as rig:
+        rig.wait_for(BusState.ACTIVE)
+        for identifier, extended in ((0x1D4, False), (0x18CC078C, True), (0x1D4, False), (0x1DA, False)):
+            peer.send(can.Message(arbitration_id=identifier, is_extended_id=extended, data=b"\1"))
+        wait_until(lambda: rig.session.counters.received == 4)
+        assert rig.received().identifier.tolist() == [0x1DA]
+        assert rig.session.foreign == 3
+        assert [text for text in rig.texts() if "somebody else" in text] == [
+            "front: somebody else sends frame 1D4, too, which is this station's: it is left out",
+            "front: somebody else sends frame 18CC078C, too, which is this station's: it is left out",
+        ]
+        assert len(rig.session.new_frames()) == 4  # a recording holds them
+
+
+def test_who_only_listens_may_hear_the_frames_of_its_own_role(peer):
+    with Rig(virtual(peer), allowed=[(0x1D4, False)], listen_only=True) as rig:
+        rig.wait_for(BusState.ACTIVE)
+        peer.send(can.Message(arbitration_id=0x1D4, is_extended_id=False, data=b"\1"))
+        wait_until(lambda: rig.session.counters.received == 1)
+        assert rig.received().identifier.tolist() == [0x1D4]
+        assert rig.session.foreign == 0
