@@ -16,8 +16,8 @@ class Keyboard:
 
     def __init__(self, file: int | None = None) -> None:
         """``file``: descriptor of a terminal; standard input if none is given."""
-        wanted = sys.stdin.fileno() if file is None else file
-        self._file = wanted if os.isatty(wanted) else None
+        wanted = _standard_input() if file is None else file
+        self._file = wanted if wanted is not None and os.isatty(wanted) else None
         self._before: Any = None
 
     def __enter__(self) -> "Keyboard":
@@ -46,6 +46,14 @@ class Keyboard:
             self._file = None  # the terminal is closed; the signal that tells so is under way
             return []
         return sorted(keys_in(text), key=lambda key: key != " ")
+
+
+def _standard_input() -> int | None:
+    """The descriptor of standard input; None if it is closed, or no file."""
+    try:
+        return sys.stdin.fileno() if sys.stdin else None
+    except (OSError, ValueError):
+        return None
 
 
 def keys_in(text: str) -> list[str]:

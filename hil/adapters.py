@@ -20,7 +20,9 @@ from typing import Any
 from hil.bus import BusAddress
 from hil.bus_interfaces import BITRATE, INTERFACES
 from hil.can_links import CanLink, can_links
+from hil.errors import UsageError
 from hil.serial_ports import KNOWN_DONGLES, Holder, forbidden, holders_of, hub_link, hub_ports, is_path, may_open, stable_path
+from hil.virtual_can.control import HubClient
 
 PROBE_TIME = 2.0  # [s] for all drivers together
 BEACON_PORT = 42000  # UDP, to which socketcand sends
@@ -159,9 +161,19 @@ def hub_adapters() -> list[Adapter]:
     """Ports of virtual CAN networks."""
     found = []
     for port, process in sorted(hub_ports().items()):
-        address = str(BusAddress("slcan", hub_link(port, process), BITRATE))
+        link = hub_link(port, process)
+        address = str(BusAddress("slcan", link, _hub_bitrate(Path(link))))
         found.append(Adapter("slcan", address, f"port of e4hil hub, a virtual bus ({port})", f"hub is process {process}"))
     return found
+
+
+def _hub_bitrate(link: Path) -> int:
+    """Bitrate [bit/s] of the bus behind a hub's port, as the hub says; the usual one if it cannot be asked."""
+    with contextlib.suppress(UsageError), HubClient(link.parent) as hub:
+        for bus in hub.statistics()["buses"]:
+            if link.name in [port["name"] for port in bus["ports"]]:
+                return int(bus["bitrate"])
+    return BITRATE
 
 
 def link_adapter(link: CanLink, system: Path = SYSTEM) -> Adapter:

@@ -15,20 +15,21 @@ def read_rows(path: Path, known: Collection[str]) -> tuple[list[str], list[tuple
     Raises UsageError.
     """
     try:
-        rows = list(csv.reader(StringIO(read_text(path))))
+        lines = list(enumerate(csv.reader(StringIO(read_text(path))), start=1))
     except csv.Error as error:
         raise UsageError(f"{path}: is not a CSV text file: {error}") from error
-    rows = [row for row in rows if any(cell.strip() for cell in row)]
+    rows = [(number, row) for number, row in lines if any(cell.strip() for cell in row)]
     if len(rows) < 2:
         raise UsageError(f"{path}: a header line and at least one line of values were expected")
-    names = [name.strip() for name in rows[0]]
+    (first, header), *values = rows
+    names = [name.strip() for name in header]
     for name in names:
         if name not in known:
-            raise UsageError(f'{path}: line 1: unknown column "{name}"; there are: {", ".join(known)}')
-    for number, row in enumerate(rows[1:], start=2):
+            raise UsageError(f'{path}: line {first}: unknown column "{name}"; there are: {", ".join(known)}')
+    for number, row in values:
         if len(row) != len(names):
             raise UsageError(f"{path}: line {number}: {len(names)} values were expected, there are {len(row)}")
-    return names, list(enumerate(rows[1:], start=2))
+    return names, values
 
 
 def read_number(path: Path, line: int, name: str, cell: str) -> float:

@@ -487,9 +487,9 @@ class RealtimeBench:
         return [problem for station in self.stations for problem in station.problems]
 
     @property
-    def bus_figures(self) -> list[tuple[str, float, float]]:
-        """The figures of each bus of each station, see RealtimeStation."""
-        return [figures for station in self.stations for figures in station.bus_figures]
+    def bus_figures(self) -> list[tuple[str, str, float, float]]:
+        """The figures of each bus of each station, see RealtimeStation, behind the station's name."""
+        return [(station.name, *figures) for station in self.stations for figures in station.bus_figures]
 
     @property
     def foreign_frames(self) -> int:

@@ -1,5 +1,6 @@
 """Serial ports: which there are, whether this user may open one, and who holds it."""
 
+import contextlib
 import getpass
 import os
 import stat
@@ -159,8 +160,11 @@ def hub_ports() -> dict[str, int]:
 
 def hub_link(port: str, process: int) -> str:
     """The path at which a virtual CAN network offers a port: a link beside its other files, or the port itself."""
+    folders = set()
     try:
-        folders = {entry.readlink().parent for entry in Path(f"/proc/{process}/fd").iterdir()}
+        for entry in Path(f"/proc/{process}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed since
+                folders.add(entry.readlink().parent)
         links = [link for folder in sorted(folders) if folder.is_absolute() for link in _links_in(folder)]
     except OSError:
         return port

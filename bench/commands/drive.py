@@ -6,7 +6,7 @@ from typing import Any
 from bench.commands.console import output, progress
 from bench.drive import Drive, DriveResult
 from bench.live_view import CompileProgress, LiveView
-from bench.rows import Row, as_json, failed, print_table
+from bench.rows import as_json, failed, print_table
 from bench.scenarios import load_scenario
 from bench.vehicles import load_vehicle
 from hil.lockstep import Chunk
@@ -23,12 +23,14 @@ def run(
         from bench.commands.files import prepare_output
 
         prepare_output(out)
-    bench = _realtime_bench(drive) if realtime else drive.lockstep()
+    bench: Any = _realtime_bench(drive) if realtime else drive.lockstep()
     with CompileProgress(progress()):
         bench.compile()
     result = drive.result(_watch(drive, bench))
     if realtime:
-        result.rows += loop_rows(bench)
+        from bench.commands.realtime_rows import bus_rows, loop_rows
+
+        result.rows += [*loop_rows(bench), *bus_rows(bench)]
     if json:
         print(as_json(f"{car.title}: {drive.scenario.title}", result.rows, vehicle=car.name, scenario=drive.scenario.name))
     else:
@@ -59,26 +61,6 @@ def _watch(drive: Drive, bench: Any) -> list[Chunk]:
             if len(chunk.samples):
                 view.update(drive.phase, drive.scenario_time, chunk.samples[-1])
     return chunks
-
-
-def loop_rows(bench: Any) -> list[Row]:
-    """How well the real-time loops kept their time. A machine without a real-time kernel may slip: told, not judged."""
-    rows = []
-    for name, loop in bench.statistics.items():
-        rows += [
-            Row(f"{name} loop: cycle slips", int(loop.cycle_slips), "1", note=f"of {int(loop.periods)} periods"),
-            _time_row(f"{name} loop: wake-up latency", loop.latency),
-            _time_row(f"{name} loop: execution", loop.execution),
-        ]
-    rows += [Row("bus", error, "", "no error", False) for error in bench.errors]
-    return rows
-
-
-def _time_row(name: str, histogram: Any) -> Row:
-    from hil.histogram import mean, percentile
-
-    note = f"p99 {percentile(histogram, 0.99) * 1e-3:.0f} µs, worst {histogram.worst * 1e-3:.0f} µs"
-    return Row(name, mean(histogram) * 1e-3, "µs", note=note)
 
 
 def _write(out: Path, result: DriveResult) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.commands.console import output, progress
-from bench.commands.drive import loop_rows
 from bench.commands.ending import ended_by_signals
+from bench.commands.realtime_rows import bus_rows, loop_rows
 from bench.controller_watch import LETTING_GO, ControllerWatch
 from bench.drive import Drive
 from bench.keyboard import Keyboard
@@ -174,15 +174,6 @@ class BusRun:
         ]
         print(as_json(title, rows)) if self._connection.json else print_table(output(), title, rows)
         return len(failed(rows)), bool(self.bench.errors)
-
-
-def bus_rows(bench: RealtimeBench) -> list[Row]:
-    """How it went on the buses."""
-    rows = [bounded("own frames sent by somebody else", bench.foreign_frames, "1", maximum=0)]
-    for name, load, deviation in bench.bus_figures:
-        rows.append(Row(f"{name}: load", 100.0 * load, "%", note="of the last second, with the most stuffing there can be"))
-        rows.append(Row(f"{name}: frames off their grid, p99", None if math.isnan(deviation) else 1e3 * deviation, "ms"))
-    return rows + [Row("bus", "see note", note=problem) for problem in bench.problems]
 
 
 def _recorder(connection: Connection, names: list[str]) -> Any:

@@ -60,3 +60,9 @@ def test_where_nobody_types_there_are_no_keys() -> None:
     finally:
         os.close(read)
         os.close(write)
+
+
+def test_where_standard_input_is_closed_nobody_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with Keyboard() as keyboard:
+        assert keyboard.pressed() == []

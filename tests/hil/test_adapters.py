@@ -30,6 +30,8 @@ from hil.bus import parse_bus_address
 from hil.bus_interfaces import INTERFACES, arguments
 from hil.can_links import CanLink
 from hil.serial_ports import HUB_PROCESS
+from hil.virtual_can import BusPlan, Hub
+from hil.virtual_can.hub import serving
 
 
 def told(adapter: Adapter) -> dict[str, object]:
@@ -98,6 +100,12 @@ def test_the_port_of_a_hub_is_named_as_the_hub_names_it(tmp_path: Path) -> None:
         process.kill()
         process.wait()
         assert f"slcan:{tmp_path}/front0@500000" not in {adapter.address for adapter in hub_adapters()}
+
+
+def test_the_port_of_a_hub_has_the_bitrate_of_its_bus(tmp_path: Path) -> None:
+    with serving(Hub([BusPlan("front"), BusPlan("chassis", 250_000)], folder=tmp_path)):
+        found = {adapter.address for adapter in hub_adapters()}
+    assert {f"slcan:{tmp_path}/front0@500000", f"slcan:{tmp_path}/chassis0@250000"} <= found
 
 
 # --- CAN links ---------------------------------------------------------------------------------------------------------------

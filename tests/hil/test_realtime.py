@@ -71,8 +71,8 @@ def test_the_nodes_talk_over_a_virtual_bus_at_wall_clock_speed(tmp_path: Path) -
     statistics = bench.statistics["controller"]
     sent = sum(frame.identifier == 0x1D4 for frame in frames)  # one at the beginning of every ten periods
     assert statistics.periods + statistics.cycle_slips >= 10 * (sent - 1)
-    (name, load, deviation), _ = bench.bus_figures
-    assert name == "front"
+    (station, name, load, deviation), _ = bench.bus_figures
+    assert (station, name) == ("controller", "front")
     assert 0.0 < load < 1.0
     assert deviation >= 0.0
 

@@ -11,7 +11,7 @@ import pytest
 from platforms import needs_absolute_sleep
 
 from hil import scheduling
-from hil.scheduling import Finding, Scheduling, examine, parse_list, refused
+from hil.scheduling import LONGEST_WAKING, Finding, Scheduling, examine, parse_list, refused
 
 pytestmark = needs_absolute_sleep
 
@@ -70,6 +70,30 @@ def test_python_threads_old_and_new_leave_the_loops_processor_and_come_back() ->
     assert os.sched_getaffinity(old.native_id) == allowed
     release.set()
     old.join()
+
+
+def test_deep_sleep_of_the_processors_is_avoided_as_long_as_loops_run(monkeypatch, tmp_path) -> None:
+    device = tmp_path / "cpu_dma_latency"
+    device.touch()
+    monkeypatch.setattr(scheduling, "SLEEP_DEVICE", device)
+
+    def is_held() -> bool:
+        return device in [entry.readlink() for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+
+    with Scheduling() as rights:
+        assert is_held()
+        assert int.from_bytes(device.read_bytes(), sys.byteorder) == LONGEST_WAKING
+    assert not is_held()
+    assert Finding("processors' sleep", "awake within 5 µs", True) in rights.findings
+    with Scheduling(priority=0) as rights:
+        assert not is_held()
+
+
+def test_whoever_may_not_keep_processors_awake_is_told_the_rule(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(scheduling, "SLEEP_DEVICE", tmp_path)  # nobody may write to a folder
+    finding = next(finding for finding in examine() if finding.name == "processors' sleep")
+    assert not finding.granted
+    assert "sudo udevadm trigger" in finding.remedy
 
 
 def test_threads_that_carry_frames_inherit_their_priority_and_nobody_else_keeps_it() -> None:
