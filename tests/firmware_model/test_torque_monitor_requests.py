@@ -1,4 +1,4 @@
-from math import inf, nan
+from math import copysign, inf, nan
 
 import pytest
 from controller_rig import Rig, first
@@ -162,22 +162,21 @@ def test_without_arming_or_with_the_emergency_stop_nothing_is_allowed(name, valu
 
 
 @axles
-@pytest.mark.parametrize("direction", [1.0, -1.0])
-def test_beyond_the_highest_speed_by_hand_only_slowing_down_is_allowed(axle, direction):
-    rig = HandMonitorRig(**{axle: direction * 10.0})
-    number = 1 if axle == "front" else 2
-    rig.inputs[axle].motor_speed = direction * 157.1
-    assert allowed_by_hand(rig)[number] == band(direction * 10.0)
-    rig.inputs[axle].motor_speed = direction * 157.2
-    assert allowed_by_hand(rig)[number] == (0.0, 0.0)
-    rig.inputs[axle].motor_speed = direction * -157.2
-    assert allowed_by_hand(rig)[number] == band(direction * 10.0)
+@pytest.mark.parametrize("torque", [10.0, -10.0, 0.005])
+def test_beyond_the_highest_speed_by_hand_only_slowing_down_is_allowed(axle, torque):
+    rig = HandMonitorRig(**{axle: torque})
+    number, direction = 1 if axle == "front" else 2, copysign(1.0, torque)
+    for speed, allowed in ((20.0, torque), (157.1, torque), (157.2, 0.0), (-157.2, torque)):
+        rig.inputs[axle].motor_speed = direction * speed
+        assert allowed_by_hand(rig)[number] == band(allowed)
 
 
 @axles
 def test_no_calibration_of_the_speed_lets_a_motor_run_away_by_hand(axle):
     rig = HandMonitorRig(**{axle: 10.0})
     rig.calibration.hand_torque.speed_max = nan
+    rig.inputs[axle].motor_speed = 1499.9
+    assert allowed_by_hand(rig)[0] == band(10.0)
     rig.inputs[axle].motor_speed = 1500.1
     assert allowed_by_hand(rig) == [(0.0, 0.0)] * 3
 
