@@ -81,9 +81,10 @@ class ControllerWatch:
     def rows(self) -> list[Row]:
         """How the run went."""
         note = "" if self.ready_at is not None else "never READY"
+        names = fault_names(self.faults)
         return [
             Row("READY after", self.ready_at, "s", note=note),
-            Row("faults at the end", ", ".join(fault_names(self.faults)) or "none"),
+            Row("faults at the end", len(names), "1", note=", ".join(names)),
             bounded("torque when the buses were left", self.left_torque, "Nm", maximum=REMAINING_TORQUE),
         ]
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from bench.station import Wiring
+from bench.station import REST_BUS, Wiring
 from hil.frames import EXTENDED, REMOTE, TRANSMITTED
 from hil.network.database import NetworkBus
 
 HEARING_TIME = 2.0  # [s] after which a role that was not heard is told
+SUPPLIED = frozenset[str]().union(*REST_BUS.values())  # roles that a rest-bus can fill
 
 Key = tuple[int, bool]  # identifier, extended
 
@@ -45,7 +46,8 @@ class RoleWatch:
             for role, other in astray.items():
                 yield f"{bus.name}: nothing heard of {role}, whose frames come in on {other}: are the two cables swapped?"
             if unheard := [role for role in silent if role not in astray]:
-                yield f"{bus.name}: nothing heard of {', '.join(unheard)}: look for power and wiring, or see --rest-bus"
+                advice = ", or see --rest-bus" if SUPPLIED & set(unheard) else ""
+                yield f"{bus.name}: nothing heard of {', '.join(unheard)}: look for power and wiring{advice}"
 
     def _elsewhere(self, bus: NetworkBus, role: str) -> str:
         """The bus on which the frames of a role are heard that none sends there; empty if there is none."""

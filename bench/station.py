@@ -46,6 +46,11 @@ class Wiring:
         """Whether no real part can be on any of them; doubt means no."""
         return all(address is None or address.is_virtual for address in self.addresses.values())
 
+    @property
+    def leaves_process(self) -> bool:
+        """Whether anybody beyond this process can be on any of them."""
+        return any(address and address.interface != "virtual" for address in self.addresses.values())
+
     def is_connected(self, bus: str) -> bool:
         """Whether others can be on that bus."""
         return self.addresses[bus] is not None

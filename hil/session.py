@@ -150,7 +150,6 @@ class BusSession:
         self._history: deque[PlainFrame] = deque(maxlen=HISTORY)
         self._load = BusLoad(self.bitrate)
         self._refused: set[int] = set()
-        self._foreign: set[int] = set()
         self._received_at = self._sent_at = self._lost_at = 0  # [ns]
         self._discarded_before = 0  # frames, when the bus was lost
         self._errors_in_a_row = 0
@@ -522,11 +521,9 @@ class BusSession:
         return frame_key(identifier, kind & EXTENDED) in self._allowed
 
     def _note_foreign(self, identifier: int, extended: int) -> None:
-        self.counters.foreign += 1
-        key = frame_key(identifier, extended)
-        if key not in self._foreign:
-            self._foreign.add(key)
+        if not self.counters.foreign:
             self._say(foreign_text(identifier, extended))
+        self.counters.foreign += 1
 
     def _note_error_frame(self, connection: Connection, message: Any) -> None:
         self.counters.error_frames += 1

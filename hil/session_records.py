@@ -34,8 +34,9 @@ class SessionSettings:
 
 
 def foreign_text(identifier: int, extended: int) -> str:
-    """What the operator is told of a frame that somebody else sends, too."""
-    return f"somebody else sends frame {identifier_text(identifier, extended)}, too, which is this station's: it is left out"
+    """What the operator is told when the first frame comes that somebody else sends, too."""
+    text = identifier_text(identifier, extended)
+    return f"somebody else sends frames of this station, {text} first: they are left out; find the other one and end it"
 
 
 def identifier_text(identifier: int, extended: int) -> str:

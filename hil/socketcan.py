@@ -122,7 +122,7 @@ class SocketStatistics:
     expired = integer("frames thrown away unsent, because they could not be sent in time or the bus was lost")
     withheld = integer("frames not sent because they are not on the allow-list, or the bus is only listened to")
     foreign = integer("frames received though only this station may send them")
-    foreign_identifier = integer("can_id of the last of them")
+    foreign_identifier = integer("can_id of the first of them")
     dropped = integer("frames that the kernel dropped because the loop did not read them in time")
     errors = integer("error frames received")
     error_frames = integer("error frames of each class", shape=(len(CLASSES),))
@@ -206,8 +206,9 @@ def receive(descriptor, memory, rules, statistics, monitor, origin, bus, out, ti
         if frame.kind & ERROR_KIND:
             count_error(memory, statistics)
         elif permitted(rules, np.int64(memory.in_identifier)):  # never one with a flag for remote frames
+            if statistics.foreign == 0:
+                statistics.foreign_identifier = np.int64(memory.in_identifier)
             statistics.foreign += 1
-            statistics.foreign_identifier = np.int64(memory.in_identifier)
         else:
             statistics.received += 1
             count += 1
@@ -378,7 +379,7 @@ class SocketSession:
         self._load = BusLoad(bitrate or (link.bitrate if link else None) or BITRATE)
         self._without_carrier = False
         self._received = 0  # frames, when it was looked last
-        self._foreign_told: set[int] = set()
+        self._foreign_told = False
         self._heard = self._opened = self._lost = 0.0  # [s, monotonic]
         self._attempts = 0  # to open the bus again, since it was lost
         self._delay, self._due = self.settings.retry_first, 0.0  # [s] from attempt to attempt, and when the next one is
@@ -537,10 +538,10 @@ class SocketSession:
             self._say(self.settings.silence_text if silent else "frames arrive again")
 
     def _notice_foreign(self) -> None:
-        last = int(self.statistics.foreign_identifier)
-        if self.statistics.foreign and last not in self._foreign_told:
-            self._foreign_told.add(last)
-            self._say(foreign_text(last & EXTENDED_MASK, last & EXTENDED_ID))
+        if self.statistics.foreign and not self._foreign_told:
+            self._foreign_told = True
+            first = int(self.statistics.foreign_identifier)
+            self._say(foreign_text(first & EXTENDED_MASK, first & EXTENDED_ID))
 
     def _become(self, state: BusState, text: str) -> None:
         if state != self.state:

@@ -92,10 +92,10 @@ def loop_settings(rate: float, spin: float, overrun: str, fifo: bool) -> LoopSet
 
 
 def wire_car(connection: Connection, vehicle: Vehicle) -> Wiring:
-    """The wiring of the network that was named, else of the LEAF that is heard on real buses, else of the vehicle."""
+    """The wiring of the network that was named, else of the LEAF that is heard, else of the vehicle."""
     own = load_network(connection.network or vehicle.network)
     wiring = wire(own, connection.buses)
-    if connection.network or wiring.is_virtual:
+    if connection.network or not wiring.leaves_process:
         return wiring
     heard, text = network_heard(own, listen(wiring.in_order, LISTENING))
     tell(text)

@@ -21,19 +21,16 @@ def loop_rows(bench: RealtimeBench) -> list[Row]:
 
 
 def bus_rows(bench: RealtimeBench) -> list[Row]:
-    """Load of the buses, how far frames were off their grid, and what went wrong."""
+    """Load of each bus in the last second, how far frames were off their grid, and what went wrong."""
     rows = []
     for station, bus, load, deviation in bench.bus_figures:
-        rows.append(
-            Row(f"{station} on {bus}: bus load", 100.0 * load, "%", note="in the last second, with all the stuffing there can be")
-        )
-        value = None if math.isnan(deviation) else 1e3 * deviation
-        rows.append(
-            Row(f"{station} on {bus}: frames off their grid, p99", value, "ms", note="" if value is not None else "none sent")
-        )
-    rows.append(bounded("own frames sent by somebody else", bench.foreign_frames, "1", maximum=0))
+        name = bus if len(bench.stations) == 1 else f"{station}, {bus}"
+        rows.append(Row(f"{name}: bus load", 100.0 * load, "%"))
+        late = None if math.isnan(deviation) else 1e3 * deviation
+        rows.append(Row(f"{name}: off the grid, p99", late, "ms", note="" if late is not None else "no frame was sent"))
+    rows.append(bounded("own frames of others", bench.foreign_frames, "1", maximum=0))
     rows += [Row("bus", "see note", note=problem) for problem in bench.problems]
-    return rows + [Row("bus", error, "", "no error", False) for error in bench.errors]
+    return rows + [Row("run", error, "", "no error", False) for error in bench.errors]
 
 
 def _time_row(name: str, histogram: Any) -> Row:

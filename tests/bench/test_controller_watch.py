@@ -167,7 +167,7 @@ def test_faults_are_told_as_they_come_and_go_and_those_of_the_end_are_not_its_ow
     ]  # fmt: skip
     rig.watch.let_go()
     rig.look(faults=Fault.NOT_ARMED | Fault.PANEL_SILENT)
-    assert rig.watch.rows()[1].value == "not armed"
+    assert (rig.watch.rows()[1].value, rig.watch.rows()[1].note) == (1, "not armed")
 
 
 def test_the_operators_heart_beats_in_every_look() -> None:

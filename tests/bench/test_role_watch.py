@@ -82,4 +82,4 @@ def test_cables_of_chassis_and_axle_that_are_swapped_show_by_every_role() -> Non
 def test_a_bus_that_is_not_connected_misses_nobody() -> None:
     rig = Rig({"front": "virtual:f"})
     rig.watch.look(rig.frames_of("front", "battery"), HEARING_TIME + 0.1)
-    assert rig.told == ["front: nothing heard of front_inverter: look for power and wiring, or see --rest-bus"]
+    assert rig.told == ["front: nothing heard of front_inverter: look for power and wiring"]

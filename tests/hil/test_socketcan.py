@@ -367,8 +367,8 @@ def test_silence_and_its_end_are_said_once(rig_of: Callable[..., Rig]) -> None:
 
 def test_own_frames_that_somebody_else_sends_are_left_out_counted_and_said_once(rig: Rig) -> None:
     for _ in range(2):
-        rig.come(0x1D4)
         rig.come(0x18CC078C | EXTENDED_ID)
+        rig.come(0x1D4)
         rig.come(0x18CC078D | EXTENDED_ID)
         assert list(rig.read().identifier) == [0x18CC078D]
         rig.session.look()
@@ -377,8 +377,7 @@ def test_own_frames_that_somebody_else_sends_are_left_out_counted_and_said_once(
     rig.session.look()
     assert rig.session.foreign == 5
     assert [text for text in rig.told if "somebody else" in text] == [
-        "front: somebody else sends frame 18CC078C, too, which is this station's: it is left out",
-        "front: somebody else sends frame 1D4, too, which is this station's: it is left out",
+        "front: somebody else sends frames of this station, 18CC078C first: they are left out; find the other one and end it"
     ]
     assert "front: 5 frames of this station were sent by somebody else" in rig.session.problems
     assert len(rig.session.new_frames()) == 7  # a recording holds them
