@@ -8,16 +8,16 @@ import numpy as np
 from hil.bus_state import BusState
 from hil.frames import FrameFlags
 from hil.node import Node
-from hil.realtime import RealtimeBench
+from hil.realtime import RealtimeBench, SessionOptions
 from hil.timing import LoopSettings
 
 LONG_ENOUGH = 30.0  # [s] after which a test that waits for something gives up
 TORQUE, STATUS = 0x1D4, 0x1DA
 
 
-def bench_on(network: Any, address: str, *specs: Any) -> RealtimeBench:
+def bench_on(network: Any, address: str, *specs: Any, options: SessionOptions | None = None) -> RealtimeBench:
     settings = LoopSettings(priority=0, lock_memory=False)
-    bench = RealtimeBench(network, [Node(spec, network) for spec in specs], [address], settings)
+    bench = RealtimeBench(network, [Node(spec, network) for spec in specs], [address], settings, options)
     bench.compile()
     return bench
 

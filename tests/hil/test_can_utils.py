@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from running import TORQUE, bench_on, received, run_until
 from small_network import CONTROLLER, write_small_network
 
 from hil.network.database import load_network
+from hil.realtime import SessionOptions
 
 pytestmark = [
     needs_vcan,
@@ -96,6 +97,52 @@ def test_an_interface_that_goes_down_is_a_lost_bus(bench: Any) -> None:
         subprocess.run(["ip", "link", "set", VCAN, "up"], check=True, timeout=PATIENCE)
     assert time.monotonic() - begin < PATIENCE  # it ended by itself
     assert "Network is down" in bench.errors[0]
+
+
+OWN = "vcan7"  # a link that a test may take down, and away
+
+
+def ip(*command: str) -> None:
+    subprocess.run(["ip", "link", *command], check=True, timeout=PATIENCE)
+
+
+def plug_in() -> None:
+    ip("add", "dev", OWN, "type", "vcan")
+    ip("set", OWN, "up")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="to take an interface away one must be root")
+@pytest.mark.parametrize(
+    ("lose", "mend"),
+    [(lambda: ip("set", OWN, "down"), lambda: ip("set", OWN, "up")), (lambda: ip("delete", OWN), plug_in)],
+    ids=["down and up", "unplugged and plugged in"],
+)
+def test_a_link_that_is_lost_is_told_and_taken_again(tmp_path: Path, lose: Callable[[], None], mend: Callable[[], None]) -> None:
+    told: list[str] = []
+    options = SessionOptions(reconnect=True, report=told.append)
+    plug_in()
+    try:
+        bench = bench_on(load_network(str(write_small_network(tmp_path))), f"socketcan:{OWN}", CONTROLLER, options=options)
+        run = bench.chunks(PATIENCE, 0.02)
+
+        def wait_for(condition: Callable[[Any], bool]) -> None:
+            assert any(condition(chunk.frames) for chunk in run), told
+
+        wait_for(lambda _: len(told) == 1)
+        lose()
+        wait_for(lambda _: len(told) == 2)
+        mend()
+        wait_for(lambda _: "is open again" in told[-1])
+        subprocess.run(["cansend", OWN, "123#01"], check=True, timeout=PATIENCE)
+        wait_for(lambda frames: bool((frames.identifier == 0x123).any()))
+        run.close()
+    finally:
+        subprocess.run(["ip", "link", "delete", OWN], check=False, timeout=PATIENCE)
+    opened, lost, *_, again = told
+    assert opened == "front: is open"
+    assert lost.startswith("front: is lost, it is opened again as soon as it is back: ")
+    assert again.startswith("front: is open again after ")
+    assert bench.errors == []
 
 
 def test_error_frames_of_the_controller_are_counted_and_bus_off_is_known(bench: Any) -> None:
