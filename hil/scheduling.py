@@ -1,6 +1,6 @@
 """What the operating system must grant a real-time loop, asked for, given back, and told as findings.
 
-Of the machine: no deep sleep of its processors. Of the process: its memory locked, its other threads off the loop's processor, a
+Of the machine: no sleep of its processors. Of the process: its memory locked, its other threads off the loop's processor, a
 shorter turn of Python's threads, nothing old for the garbage collector to look through. Of the loop's own thread: SCHED_FIFO, its
 processor, a timer slack of 1 ns. Of the threads that carry frames: SCHED_FIFO, too, far below the loop. Nothing of this is needed
 for a loop to run: each refusal is one finding, which says what to do about it.
@@ -26,7 +26,6 @@ SWITCH_INTERVAL = 1e-4  # [s] how long one Python thread may make another wait; 
 PRIORITY = "loop's priority"
 LIMITS = "/etc/security/limits.d/e4hil.conf"  # read at the next log-in
 SLEEP_DEVICE = Path("/dev/cpu_dma_latency")
-LONGEST_WAKING = 5  # [µs] of a processor from its sleep: the lightest sleep takes 1 or 2, a deep one a hundred
 SLEEP_RULE = "/etc/udev/rules.d/99-e4hil.rules"
 CAP_IPC_LOCK, CAP_SYS_NICE = 14, 23  # linux/capability.h
 
@@ -71,7 +70,7 @@ class Scheduling:
             self._move_python()
             if self._priority and SLEEP_DEVICE.exists():
                 remedy = f'echo \'KERNEL=="{SLEEP_DEVICE.name}", MODE="0666"\' | sudo tee {SLEEP_RULE} && sudo udevadm trigger'
-                self._ask("processors' sleep", f"awake within {LONGEST_WAKING} µs", self._sleep_lightly, remedy)
+                self._ask("processors' sleep", "none", self._stay_awake, remedy)
             undo.callback(sys.setswitchinterval, sys.getswitchinterval())
             sys.setswitchinterval(SWITCH_INTERVAL)
             # What exists by now is looked through by no garbage collection, which would stop every Python thread for it.
@@ -133,11 +132,14 @@ class Scheduling:
         elif self._ask(name, "locked", lock_memory, remedy):
             self._undo.callback(_libc().munlockall)
 
-    def _sleep_lightly(self) -> None:
-        """Have the kernel avoid deep sleep as long as a file is open: the wish of a process that is killed is forgotten, too."""
+    def _stay_awake(self) -> None:
+        """Have idle processors watch instead of sleep, as cyclictest does: waking up takes half of a latency and more.
+
+        The kernel keeps to it as long as the file is open: the wish of a process that is killed is forgotten, too.
+        """
         wish = os.open(SLEEP_DEVICE, os.O_WRONLY | os.O_CLOEXEC)
         self._undo.callback(os.close, wish)
-        os.write(wish, LONGEST_WAKING.to_bytes(4, sys.byteorder))
+        os.write(wish, bytes(4))  # 0 µs from sleep to work, as a number of 32 bits
 
     def _move_python(self) -> None:
         """Leave the loop's processor to the loop: every thread that runs now goes to the others, and so do those they start."""
