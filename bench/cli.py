@@ -67,6 +67,13 @@ NetworkOption = Annotated[
     typer.Option("--network", help="Network by name (leaf_ze0, leaf_aze0, leaf_ze1) or the path of its TOML.", metavar="NAME"),
 ]
 
+HeardNetworkOption = Annotated[
+    str | None,
+    typer.Option(
+        "--network", help="Network by name or path; unless given, of the LEAF that is heard, else of the vehicle.", metavar="NAME"
+    ),
+]
+
 
 def parts_of(text: str) -> list[str]:
     """The parts of a list that people type with commas."""
@@ -158,7 +165,7 @@ def ecu(
         typer.Option("--by-hand/--drive", help="Torque by hand, or pedals and vectoring. By hand on real buses."),
     ] = None,
     vehicle: VehicleOption = "leaf_twin_motor",
-    network: NetworkOption = None,
+    network: HeardNetworkOption = None,
     rate: RateOption = 1000.0,
     spin: SpinOption = 0.0,
     overrun: OverrunOption = "skip",
@@ -206,7 +213,7 @@ def car_bench(
     rear: RearOption = None,
     chassis: ChassisOption = None,
     vehicle: VehicleOption = "leaf_twin_motor",
-    network: NetworkOption = None,
+    network: HeardNetworkOption = None,
     rate: RateOption = 1000.0,
     spin: SpinOption = 0.0,
     overrun: OverrunOption = "skip",
