@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import carray, types
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
 from firmware_model.kernel import flag, integer, kernel, new, record
 from hil import clock
@@ -69,7 +71,7 @@ DETACH_TIMEOUT = 3e-9 * PERIOD_MAX  # [s] a loop that runs lets go of a socket w
 
 _recvmsg: Any = types.ExternalFunction("recvmsg", types.intp(types.int32, types.uintp, types.int32))
 _send: Any = types.ExternalFunction("send", types.intp(types.int32, types.uintp, types.uintp, types.int32))
-_errno_location: Any = types.ExternalFunction("__errno_location", types.voidptr())
+_errno_location: Any = types.ExternalFunction("__errno_location", types.uintp())
 
 # Memory of one socket: the frame going out, the frame coming in, and the message header that describes it to the kernel.
 MEMORY: np.dtype[Any] = np.dtype(
@@ -155,10 +157,23 @@ class Sockets:
         return (self.control, self.memory, self.rules, self.statistics, *self.monitor)
 
 
+def _load_int(typing_context: Any, address: Any) -> Any:
+    """The ``int`` of C at ``address``."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word = ir.IntType(32)
+        return builder.load(builder.inttoptr(arguments[0], word.as_pointer()), typ=word)
+
+    return types.int32(types.uintp), generate
+
+
+load_int: Any = intrinsic(_load_int)  # see hil.ring
+
+
 @kernel
 def error_number():
     """``errno`` of this thread."""
-    return np.int64(carray(_errno_location(), (1,), np.int32)[0])
+    return np.int64(load_int(_errno_location()))
 
 
 @kernel
