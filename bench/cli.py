@@ -201,9 +201,12 @@ def ecu(
     profile = parse_torque(torque) if torque else read_torque(torque_csv) if torque_csv else None
     settings = command.loop_settings(rate, spin, overrun, fifo)
     buses = {"front": front, "rear": rear, "chassis": chassis}
-    connection = command.Connection(buses, network, settings, duration, listen_only, record, record_size, json)
+    options = command.RunOptions(
+        buses=buses, network=network, settings=settings, duration=duration, listen_only=listen_only, record=record,
+        record_size=record_size, json=json,
+    )  # fmt: skip
     hand = command.Hand(by_hand, profile, torque_max, speed_max)
-    _finish(strict, *command.run_ecu(connection, vehicle, rest_bus=parts_of(rest_bus), hand=hand, arm=arm, voltage=supply))
+    _finish(strict, *command.run_ecu(options, vehicle, rest_bus=parts_of(rest_bus), hand=hand, arm=arm, voltage=supply))
 
 
 @app.command("bench")
@@ -240,8 +243,11 @@ def car_bench(
 
     settings = command.loop_settings(rate, spin, overrun, fifo)
     buses = {"front": front, "rear": rear, "chassis": chassis}
-    connection = command.Connection(buses, network, settings, duration, listen_only, record, record_size, json)
-    _finish(strict, *command.run_bench(connection, scenario, vehicle, parts_of(roles)))
+    options = command.RunOptions(
+        buses=buses, network=network, settings=settings, duration=duration, listen_only=listen_only, record=record,
+        record_size=record_size, json=json,
+    )  # fmt: skip
+    _finish(strict, *command.run_bench(options, scenario, vehicle, parts_of(roles)))
 
 
 @app.command()

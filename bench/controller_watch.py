@@ -24,6 +24,10 @@ class Buses(Protocol):
         """Whether every bus carries frames."""
 
     @property
+    def losses(self) -> int:
+        """Times that a bus was lost, however short."""
+
+    @property
     def foreign_frames(self) -> int:
         """Frames of the controller, or of those who stand in beside it, that somebody else has sent."""
 
@@ -47,6 +51,7 @@ class ControllerWatch:
     faults: int = 0
     state: int = -1
     _quiet_looks: int = 0
+    _losses: int = 0
     _foreign_frames: int = 0
     _restarting: bool = False
 
@@ -134,7 +139,8 @@ class ControllerWatch:
         if self.buses.foreign_frames > self._foreign_frames:
             self._foreign_frames = self.buses.foreign_frames
             self._disarm("because somebody else sends the frames of this station; arm anew once they have gone")
-        if not self.buses.is_connected:
+        if self.buses.losses > self._losses or not self.buses.is_connected:
+            self._losses = self.buses.losses
             self._disarm("because a bus is lost; arm anew once it is back")
             self._restarting = True
         elif self._restarting:

@@ -37,7 +37,7 @@ class Keyboard:
                 termios.tcsetattr(self._file, termios.TCSADRAIN, self._before)
 
     def pressed(self) -> list[str]:
-        """The keys since the last call, space first: an emergency stop waits for nothing."""
+        """The keys since the last call; with a space among them it alone: no other key may undo an emergency stop."""
         if self._file is None or not select.select([self._file], [], [], 0.0)[0]:
             return []
         try:
@@ -45,7 +45,8 @@ class Keyboard:
         except OSError:
             self._file = None  # the terminal is closed; the signal that tells so is under way
             return []
-        return sorted(keys_in(text), key=lambda key: key != " ")
+        keys = keys_in(text)
+        return [" "] if " " in keys else keys
 
 
 def _standard_input() -> int | None:

@@ -4,9 +4,8 @@ from enum import IntEnum
 
 # Places in the words of a bus, int64, released by its session and read by compiled loops with load_word.
 STATE = 0  # BusState
-CONNECTIONS = 1  # times that the bus was opened: a loop sees by it that the bus was lost between two of its periods
-SILENT = 2  # 1: nothing was received for longer than the session's time-out
-UNSENT = 3  # frames that were not sent so far, because the bus was not open or the driver did not take them in time
+SILENT = 1  # 1: nothing was received for longer than the session's time-out
+UNSENT = 2  # frames that were not sent so far, because the bus was not open or the driver did not take them in time
 BUS_WORDS = 8
 
 

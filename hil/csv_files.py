@@ -15,7 +15,8 @@ def read_rows(path: Path, known: Collection[str]) -> tuple[list[str], list[tuple
     Raises UsageError.
     """
     try:
-        lines = list(enumerate(csv.reader(StringIO(read_text(path))), start=1))
+        reader = csv.reader(StringIO(read_text(path)))
+        lines = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise UsageError(f"{path}: is not a CSV text file: {error}") from error
     rows = [(number, row) for number, row in lines if any(cell.strip() for cell in row)]
@@ -37,4 +38,4 @@ def read_number(path: Path, line: int, name: str, cell: str) -> float:
     try:
         return float(cell)
     except ValueError:
-        raise UsageError(f'{path}: line {line}: {name}: a number was expected, got "{cell}"') from None
+        raise UsageError(f'{path}: line {line}: {name}: a number was expected, got "{" ".join(cell.split())}"') from None

@@ -26,7 +26,7 @@ from hil.bus_state import BusState
 
 PCAN_PASSIVE, PCAN_BUS_OFF = 0x4_0000, 0x10  # of PCAN-Basic's TPCANStatus
 CLASSIFIED_ERRORS = ("gs_usb", "socketcand")  # interfaces whose error frames are those of SocketCAN
-ECHO_SPAN = 0.5  # [s] for which a frame of our own may come back
+ECHO_SPAN = 5.0  # [s] for which a frame of our own may come back
 # Errors of drivers whose transmit queue is full: of nobody's acknowledging, not of a lost bus.
 QUEUE_FULL = re.compile(r"buffer full|queue full|XMTFULL|TXBUFOFL|transmit buffer|tx queue", re.I)
 

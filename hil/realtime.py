@@ -11,6 +11,7 @@ import os
 import select
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 RING = 4096  # frames; one second of a full 500 kbit/s bus
 RUN = 0  # place in the control words of a loop
-LONGEST_STEP = 10_000_000  # [ns] that a step is told to have passed after periods were left out: the raster of vectoring
+LONGEST_STEP = 10_000_000  # [ns] that a step is told to have passed after periods were left out, unless one is longer
 START_DELAY = 100_000_000  # [ns] in which the sessions of all nodes start
 SAMPLES_KEPT = 5_000_000_000  # [ns] of samples that may wait to be taken
 
@@ -66,7 +67,7 @@ def loop_{name}(origin, parameters_array, control, statistics_array, measurement
         woken = wake_at(deadline, parameters.spin, timespec)
         deadline = keep_grid(deadline, woken, parameters, statistics)
         now = deadline - origin
-        dt = min(now - before, LONGEST_STEP) * 1e-9
+        dt = min(now - before, max(LONGEST_STEP, period)) * 1e-9
         before = now
         for bus in range({buses}):
             ring = (receive_control[bus], receive_storage[bus])
@@ -168,7 +169,8 @@ class SessionOptions:
     # Is told every frame, error frames among them, whenever the next chunk is due: that must be well within recorder.HOLD for the
     # order of time, and within the 17 s of a full bus that the sessions keep, or frames are missing in the recording.
     recorder: "Recorder | None" = None
-    report: Callable[[str], None] | None = None  # is told what happens, in one line that names the bus
+    # Is told what happens, in one line that names the bus, by whoever takes the chunks: it may take its time, and nobody waits.
+    report: Callable[[str], None] | None = None
     grace: float = 0.0  # [s] that a run goes on after a failure, for who has to take its torque away
 
 
@@ -207,6 +209,7 @@ class RealtimeStation:
         self._opened: dict[int, tuple[Any, BusAddress]] = {}  # buses that no session has yet
         self._closing = ExitStack()  # of these
         self._sessions: list[BusSession | SocketSession] = []
+        self._events: deque[str] = deque()  # that nobody was told so far
         self._origin = 0
         self._go = threading.Event()
         self._thread: threading.Thread | None = None
@@ -237,7 +240,8 @@ class RealtimeStation:
 
     def start(self, origin: int) -> None:
         """Take the prepared station onto its buses; the first period begins at ``origin`` [ns]."""
-        self._sessions = [self._session(bus, address, index, origin) for index, (bus, address) in self._opened.items()]
+        for index, (bus, address) in self._opened.items():
+            self._sessions.append(self._session(bus, address, index, origin))
         self._closing.pop_all()  # from here on each session closes its own
         for session in self._sessions:
             session.start()
@@ -273,14 +277,21 @@ class RealtimeStation:
         return lambda: open_bus(address, listen_only=self._options.listen_only)
 
     def _report(self, event: SessionEvent) -> None:
-        if self._options.report:
-            self._options.report(event.text)
+        self._events.append(event.text)
 
     def look(self) -> None:
-        """Look after the sessions that have no thread of their own; to be called now and then."""
+        """Look after the sessions that have no thread of their own, and tell what has happened; to be called now and then."""
         for session in self._sessions:
             if isinstance(session, SocketSession):
                 session.look()
+        self.tell()
+
+    def tell(self) -> None:
+        """Report what has happened since the last time."""
+        while self._events:
+            text = self._events.popleft()
+            if self._options.report:
+                self._options.report(text)
 
     def request_stop(self) -> None:
         """Ask the loop to end after the period that it is in; may be called from a signal handler."""
@@ -344,6 +355,11 @@ class RealtimeStation:
     def bus_figures(self) -> list[tuple[str, float, float]]:
         """Of each bus its name, its load (0 to 1), and the 99th percentile [s] of its frames' deviations, or NaN."""
         return [(session.name, session.load, session.deviation(0.99) * 1e-9) for session in self._sessions]
+
+    @property
+    def losses(self) -> int:
+        """Times that a bus was lost."""
+        return sum(session.losses for session in self._sessions)
 
     @property
     def foreign_frames(self) -> int:
@@ -466,6 +482,8 @@ class RealtimeBench:
                         station.request_stop()
                     for station in self.stations:
                         station.stop()
+                    for station in self.stations:
+                        station.tell()
         finally:
             alarm, self._alarm = self._alarm, NOBODY
             os.close(alarm)
@@ -490,6 +508,11 @@ class RealtimeBench:
     def bus_figures(self) -> list[tuple[str, str, float, float]]:
         """The figures of each bus of each station, see RealtimeStation, behind the station's name."""
         return [(station.name, *figures) for station in self.stations for figures in station.bus_figures]
+
+    @property
+    def losses(self) -> int:
+        """Times that a bus of a station was lost, however short."""
+        return sum(station.losses for station in self.stations)
 
     @property
     def foreign_frames(self) -> int:

@@ -197,13 +197,25 @@ class Recorder:
             self._take(np.array(frames, dtype=FRAME), len(frames))
 
     def stop(self) -> None:
-        """Write what waits, and close the file. MF4 is written now, and takes its time: some seconds for a million frames."""
+        """Write what waits, and close the file, or take it away if no frame came.
+
+        MF4 is written now, and takes its time: some seconds for a million frames.
+        """
         self._stopping.set()
         self._thread.join(STOP_TIMEOUT)
         if self._thread.is_alive():
             self._say(f"recording to {self.target}: the disk does not answer; what was written by now remains")
+        elif not self.recorded and not self.error:
+            self._discard()
         elif self.target.suffix.lower() == ".mf4":
             self._convert()
+
+    def _discard(self) -> None:
+        """Take away a file in which there is nothing: it would only stand in the way of the next attempt."""
+        for path in self.files:
+            path.unlink(missing_ok=True)
+        self.files.clear()
+        self._say(f"recording to {self.target}: no frame came, and no file is left")
 
     def _take(self, item: Any, count: int) -> None:
         with self._lock:

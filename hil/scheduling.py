@@ -70,7 +70,7 @@ class Scheduling:
             self._move_python()
             if self._priority and SLEEP_DEVICE.exists():
                 remedy = f'echo \'KERNEL=="{SLEEP_DEVICE.name}", MODE="0666"\' | sudo tee {SLEEP_RULE} && sudo udevadm trigger'
-                self._ask("processors' sleep", "none", self._stay_awake, remedy)
+                self._ask("idle processors", "polling", self._stay_awake, remedy)
             undo.callback(sys.setswitchinterval, sys.getswitchinterval())
             sys.setswitchinterval(SWITCH_INTERVAL)
             # What exists by now is looked through by no garbage collection, which would stop every Python thread for it.

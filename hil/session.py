@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from hil.bus_interfaces import ACKNOWLEDGING, BITRATE
-from hil.bus_state import BUS_WORDS, CONNECTIONS, SILENT, STATE, UNSENT, BusState
+from hil.bus_state import BUS_WORDS, SILENT, STATE, UNSENT, BusState
 from hil.can_errors import error_classes, state_in_error_frame
 from hil.drivers import (
     CLASSIFIED_ERRORS,
@@ -204,6 +204,16 @@ class BusSession:
         return self.counters.foreign
 
     @property
+    def connections(self) -> int:
+        """Times that the bus was opened."""
+        return self.counters.connections
+
+    @property
+    def losses(self) -> int:
+        """Times that the bus was lost."""
+        return self.counters.losses
+
+    @property
     def load(self) -> float:
         """Share of the bus's time that its frames take, see BusLoad."""
         return self._load.share
@@ -221,7 +231,6 @@ class BusSession:
             f"{c.late} frames were not sent, because the driver was more than {self.settings.stale:g} s behind": c.late,
             f"{c.rejected} frames were not taken by the driver": c.rejected,
             f"{c.refused} frames were not sent, because they are not allowed": c.refused,
-            f"{c.foreign} frames of this station were sent by somebody else": c.foreign,
             f"{c.unreadable} received lines or frames made no sense": c.unreadable,
             f"{c.error_frames} error frames were received": c.error_frames,
             f"{c.abandoned} calls into the driver did not come back": c.abandoned,
@@ -299,7 +308,7 @@ class BusSession:
             self._connection = connection
         self._discard()
         store_word(self.words, SILENT, 0)
-        store_word(self.words, CONNECTIONS, int(self.words[CONNECTIONS]) + 1)
+        self.counters.connections += 1
         self.error = None
         if self.listen_only and connection.interface in ACKNOWLEDGING:
             self._say(f"nothing is sent, but the adapter acknowledges frames all the same: {ACKNOWLEDGING[connection.interface]}")

@@ -66,6 +66,7 @@ class Counters:
     unreadable: int = 0  # torn lines, and frames that contradict themselves
     stale: int = 0  # found waiting in the driver after opening, thrown away
     error_frames: int = 0
+    connections: int = 0  # times the bus was opened
     losses: int = 0  # times the bus was lost
     attempts: int = 0  # to open it, since it was lost
     abandoned: int = 0  # threads left behind in a driver that did not return

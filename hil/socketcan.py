@@ -27,7 +27,7 @@ from numba.extending import intrinsic
 from firmware_model.kernel import flag, integer, kernel, new, record
 from hil import clock
 from hil.bus_interfaces import ACKNOWLEDGING, BITRATE
-from hil.bus_state import BUS_WORDS, CONNECTIONS, SILENT, STATE, BusState
+from hil.bus_state import BUS_WORDS, SILENT, STATE, BusState
 from hil.can_errors import (
     ACTIVE_BIT,
     BUS_OFF_CLASS,
@@ -40,6 +40,7 @@ from hil.can_errors import (
 from hil.can_links import find_link
 from hil.clock import monotonic, wall_clock_lead
 from hil.drivers import close_bus, reason
+from hil.errors import UsageError
 from hil.frames import FrameFlags
 from hil.histogram import Histogram, count_time, percentile
 from hil.ring import DROPPED, TAIL, load_word, new_rings, push, release, store_word, take, waiting
@@ -48,7 +49,7 @@ from hil.timing import PERIOD_MAX
 
 AVAILABLE = clock.AVAILABLE and sys.byteorder == "little" and sys.maxsize > 2**32
 
-EXTENDED_ID, REMOTE, ERROR = 0x8000_0000, 0x4000_0000, 0x2000_0000  # flags in can_id
+EXTENDED_ID, REMOTE_ID, ERROR_ID = 0x8000_0000, 0x4000_0000, 0x2000_0000  # flags in can_id
 STANDARD_MASK, EXTENDED_MASK = 0x7FF, 0x1FFF_FFFF
 FRAME_BYTES = 16  # struct can_frame
 RECEIVE_BUFFER = 4 << 20  # [bytes] half a second of a full bus, if the kernel's net.core.rmem_max lets us
@@ -65,9 +66,9 @@ PERMITTED_MOST = 256  # identifiers on the allow-list of a bus
 DETACHED = -1  # in place of a file descriptor
 WANTED, IN_USE = 0, 1  # places in a socket's control words: the descriptor that Python offers, and the one the loop works with
 MONITOR = 16384  # frames between two looks of the recorder: two seconds of a full 1 Mbit/s bus, both ways
-CONTROL_WORDS = 16  # those of each socket on cache lines of their own
-POLL = 0.5e-3  # [s] between two looks whether it has
+SOCKET_WORDS = 16  # those of each socket on cache lines of their own
 DETACH_TIMEOUT = 3e-9 * PERIOD_MAX  # [s] a loop that runs lets go of a socket within a period
+POLL = 0.5e-3  # [s] between two looks whether it has
 
 _recvmsg: Any = types.ExternalFunction("recvmsg", types.intp(types.int32, types.uintp, types.int32))
 _send: Any = types.ExternalFunction("send", types.intp(types.int32, types.uintp, types.uintp, types.int32))
@@ -139,7 +140,7 @@ class Sockets:
     """The memory of a loop for ``count`` sockets, none attached."""
 
     def __init__(self, count: int) -> None:
-        self.control = np.full((count, CONTROL_WORDS), DETACHED, dtype=np.int64)
+        self.control = np.full((count, SOCKET_WORDS), DETACHED, dtype=np.int64)
         self.rules: Any = np.concatenate([new(TransmitRules)] * count).view(np.recarray)
         self.statistics: Any = np.concatenate([new(SocketStatistics)] * count).view(np.recarray)
         self.monitor = new_rings(count, MONITOR)
@@ -257,8 +258,8 @@ def unpack(memory, bus, frame):
     frame.identifier = identifier & (EXTENDED_MASK if extended else STANDARD_MASK)
     frame.bus = bus
     frame.length = length
-    frame.kind = (EXTENDED_KIND if extended else 0) | (REMOTE_KIND if identifier & REMOTE else 0)
-    if identifier & ERROR:
+    frame.kind = (EXTENDED_KIND if extended else 0) | (REMOTE_KIND if identifier & REMOTE_ID else 0)
+    if identifier & ERROR_ID:
         frame.kind |= ERROR_KIND
     frame.sender = 0
 
@@ -317,9 +318,10 @@ def transmit(socket, rules, origin, ring, monitor, timespec):
             if number:
                 statistics.lost = number
                 continue
+            sent = monotonic(timespec) - origin
             statistics.sent += 1
-            count_time(statistics.deviation, now - frame.time)
-            frame.time = now
+            count_time(statistics.deviation, sent - frame.time)
+            frame.time = sent
             frame.kind |= TRANSMITTED_KIND
             push(monitor[0], monitor[1], frame)
         release(queue, 1)
@@ -375,7 +377,7 @@ class SocketSession:
 
         ``allowed``: the frames that may be sent, (identifier, extended). ``opener``: opens the bus again once it is lost; without
         it, it stays lost. ``words``: int64 (BUS_WORDS,) where the state is released for compiled loops. ``report``: is told every
-        event.
+        event. Raises UsageError if more frames are allowed than the loop has room for.
         """
         self.name = name
         self.listen_only = listen_only
@@ -396,9 +398,13 @@ class SocketSession:
         self._received = 0  # frames, when it was looked last
         self._foreign_told = False
         self._heard = self._opened = self._lost = 0.0  # [s, monotonic]
+        self.connections = 0  # times that the bus was opened
+        self._times_lost = 0
         self._attempts = 0  # to open the bus again, since it was lost
         self._delay, self._due = self.settings.retry_first, 0.0  # [s] from attempt to attempt, and when the next one is
         rules = sockets.rules[index]
+        if len(allowed) > PERMITTED_MOST:
+            raise UsageError(f"{name}: {len(allowed)} frames to send; on SocketCAN there may be {PERMITTED_MOST}")
         rules.listen_only = listen_only
         rules.count = len(allowed)
         rules.identifiers[: len(allowed)] = [number | (EXTENDED_ID if extended else 0) for number, extended in allowed]
@@ -462,7 +468,6 @@ class SocketSession:
         told = {
             f"{found.expired} frames were not sent, because the bus was lost, or full for {1e-9 * EXPIRY:g} s": found.expired,
             f"{found.withheld} frames were not sent, because they are not allowed": found.withheld and not self.listen_only,
-            f"{found.foreign} frames of this station were sent by somebody else": found.foreign,
             f"{found.errors} error frames were received": found.errors,
         }
         return [f"{self.name}: {text}" for text, count in told.items() if count]
@@ -471,6 +476,11 @@ class SocketSession:
     def foreign(self) -> int:
         """Frames of this station that somebody else has sent."""
         return int(self.statistics.foreign)
+
+    @property
+    def losses(self) -> int:
+        """Times that the bus was lost; each bus-off counts, however short."""
+        return self._times_lost + int(self.statistics.error_frames[BUS_OFF_CLASS])
 
     @property
     def load(self) -> float:
@@ -509,13 +519,14 @@ class SocketSession:
         for name in ("lost", "warning", "passive", "bus_off"):
             self.statistics[name] = 0
         store_word(self._control, WANTED, under.fileno())
-        store_word(self.words, CONNECTIONS, int(self.words[CONNECTIONS]) + 1)
+        self.connections += 1
         store_word(self.words, SILENT, 0)
         self._opened = self._heard = time.monotonic()
 
     def _lose(self, now: float) -> None:
         """Take the lost socket from the loop, and say so."""
         store_word(self._control, WANTED, DETACHED)
+        self._times_lost += 1
         again = "it is opened again as soon as it is back" if self._opener else "it stays closed"
         self._become(BusState.LOST, f"is lost, {again}: {self.error}")
         if now - self._opened > self._delay:  # a connection that held longer than the delay before it earns a new start
@@ -544,7 +555,7 @@ class SocketSession:
         self._attach()
 
     def _notice_silence(self, now: float) -> None:
-        received = int(self.statistics.received)
+        received = int(self.statistics.received + self.statistics.foreign)
         if received != self._received:
             self._received, self._heard = received, now
         silent = now - self._heard > self.settings.silence

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from bench.commands.console import output, progress
 from bench.commands.ending import ended_by_signals
@@ -49,7 +49,7 @@ RPM = 30.0 / math.pi  # from [rad/s]
 
 
 @dataclass(frozen=True)
-class Connection:
+class RunOptions:
     """What both commands take: the buses, the loop, the recording."""
 
     buses: dict[str, str | None]
@@ -91,15 +91,15 @@ def loop_settings(rate: float, spin: float, overrun: str, fifo: bool) -> LoopSet
     )  # fmt: skip
 
 
-def wire_car(connection: Connection, vehicle: Vehicle) -> Wiring:
+def wire_car(options: RunOptions, vehicle: Vehicle) -> Wiring:
     """The wiring of the network that was named, else of the LEAF that is heard, else of the vehicle."""
-    own = load_network(connection.network or vehicle.network)
-    wiring = wire(own, connection.buses)
-    if connection.network or not wiring.leaves_process:
+    own = load_network(options.network or vehicle.network)
+    wiring = wire(own, options.buses)
+    if options.network or not wiring.leaves_process:
         return wiring
-    heard, text = network_heard(own, listen(wiring.in_order, LISTENING))
+    heard, text = network_heard(own, listen(wiring.in_order, LISTENING, listen_only=options.listen_only))
     tell(text)
-    return wire(heard, connection.buses)
+    return wire(heard, options.buses)
 
 
 def tell(text: str) -> None:
@@ -109,20 +109,27 @@ def tell(text: str) -> None:
 
 
 class BusRun:
-    """One station on its buses, until it is over or somebody ends it."""
+    """One station on its buses, until it is over or somebody ends it; leaving it ends its recording."""
 
-    def __init__(self, connection: Connection, wiring: Wiring, nodes: list[Node]) -> None:
+    def __init__(self, options: RunOptions, wiring: Wiring, nodes: list[Node]) -> None:
         """Raises UsageError, before anything is compiled, for a bus that is not there or a recording that cannot be."""
         for address in filter(None, wiring.in_order):
-            check_bus(address, listen_only=connection.listen_only)
-        self._recorder = _recorder(connection, [bus.name for bus in wiring.network.buses])
-        options = SessionOptions(
-            reconnect=True, listen_only=connection.listen_only, recorder=self._recorder, report=tell, grace=GRACE
+            check_bus(address, listen_only=options.listen_only)
+        self._recorder = _recorder(options, [bus.name for bus in wiring.network.buses])
+        sessions = SessionOptions(
+            reconnect=True, listen_only=options.listen_only, recorder=self._recorder, report=tell, grace=GRACE
         )
-        self.bench = RealtimeBench(wiring.network, [nodes], wiring.in_order, connection.settings, options)
-        self._connection = connection
+        self.bench = RealtimeBench(wiring.network, [nodes], wiring.in_order, options.settings, sessions)
+        self._options = options
         self._node = nodes[0]
         self._roles = RoleWatch(tell, wiring, local_roles(nodes, wiring.network))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._recorder:
+            self._recorder.stop()
 
     def compile(self) -> None:
         """Compile what runs, and tell what the system refuses a loop."""
@@ -146,19 +153,15 @@ class BusRun:
             asked.append(True)
             let_go()
 
-        try:
-            with ended_by_signals(end), Keyboard() as keyboard:
-                for chunk in self.bench.chunks(math.inf, LOOK):
-                    self._roles.look(chunk.frames, time.monotonic() - began)
-                    if self.bench.failures and not failing:
-                        failing = True
-                        tell(f"the run ends: {'; '.join(self.bench.failures)}")
-                        let_go()
-                    if not look(keyboard.pressed() if keys else []):
-                        self.bench.request_stop()
-        finally:
-            if self._recorder:
-                self._recorder.stop()
+        with ended_by_signals(end), Keyboard() as keyboard:
+            for chunk in self.bench.chunks(math.inf, LOOK):
+                self._roles.look(chunk.frames, time.monotonic() - began)
+                if self.bench.failures and not failing:
+                    failing = True
+                    tell(f"the run ends: {'; '.join(self.bench.failures)}")
+                    let_go()
+                if not look(keyboard.pressed() if keys else []):
+                    self.bench.request_stop()
 
     def report(self, title: str, rows: list[Row]) -> tuple[int, bool]:
         """Print how it went; the number of rows that miss their target, and whether the run failed."""
@@ -172,25 +175,25 @@ class BusRun:
             *bus_rows(self.bench),
             *loop_rows(self.bench),
         ]
-        print(as_json(title, rows)) if self._connection.json else print_table(output(), title, rows)
+        print(as_json(title, rows)) if self._options.json else print_table(output(), title, rows)
         return len(failed(rows)), bool(self.bench.errors)
 
 
-def _recorder(connection: Connection, names: list[str]) -> Any:
-    if not connection.record:
+def _recorder(options: RunOptions, names: list[str]) -> Any:
+    if not options.record:
         return None
     from hil.recorder import Recorder, parse_size
 
-    limit = parse_size(connection.record_size) if connection.record_size else None
-    return Recorder(connection.record, names, time.monotonic_ns(), limit=limit, report=tell)
+    limit = parse_size(options.record_size) if options.record_size else None
+    return Recorder(options.record, names, time.monotonic_ns(), limit=limit, report=tell)
 
 
 def run_ecu(
-    connection: Connection, vehicle: str, *, rest_bus: list[str], hand: Hand, arm: bool, voltage: float | None
+    options: RunOptions, vehicle: str, *, rest_bus: list[str], hand: Hand, arm: bool, voltage: float | None
 ) -> tuple[int, bool]:
     """The controller alone; the number of rows that miss their target, and whether the run failed."""
     car = load_vehicle(vehicle)
-    wiring = wire_car(connection, car)
+    wiring = wire_car(options, car)
     by_hand, rest = hand.of(wiring), rest_bus_roles(rest_bus)
     if voltage is not None and "battery" not in rest:
         raise UsageError("--supply is what the rest-bus battery tells: add --rest-bus battery")
@@ -204,35 +207,32 @@ def run_ecu(
         clamp.torque_max[:] = hand.torque_max
     if hand.speed_max is not None:
         clamp.speed_max[:] = hand.speed_max / RPM
-    run = BusRun(connection, wiring, nodes)
-    run.compile()
-    if by_hand:
-        tell(f"torque by hand, at most {clamp.torque_max[0]:g} Nm and {clamp.speed_max[0] * RPM:.0f} rpm; {KEYS}")
-        if not arm:
-            tell("disarmed: no torque until you press a, or start with --arm")
-    if operator and arm:
-        operator.arm()
-    watch = ControllerWatch(
-        tell, run.bench, controller, switch=rest_bus_of(nodes) if "pedals" in rest else None, operator=operator,
-        torque=hand.torque, duration=connection.duration,
-    )  # fmt: skip
-    run.go(watch.look, watch.let_go, keys=operator is not None)
+    with BusRun(options, wiring, nodes) as run:
+        run.compile()
+        if by_hand:
+            tell(f"torque by hand, at most {clamp.torque_max[0]:g} Nm and {clamp.speed_max[0] * RPM:.0f} rpm; {KEYS}")
+            if not arm:
+                tell("disarmed: no torque until you press a, or start with --arm")
+        if operator and arm:
+            operator.arm()
+        watch = ControllerWatch(
+            tell, run.bench, controller, switch=rest_bus_of(nodes) if "pedals" in rest else None, operator=operator,
+            torque=hand.torque, duration=options.duration,
+        )  # fmt: skip
+        run.go(watch.look, watch.let_go, keys=operator is not None)
     return run.report("The controller on its buses", watch.rows())
 
 
-def run_bench(connection: Connection, scenario: str, vehicle: str, roles: list[str]) -> tuple[int, bool]:
+def run_bench(options: RunOptions, scenario: str, vehicle: str, roles: list[str]) -> tuple[int, bool]:
     """The virtual car alone, or those ``roles`` of it; the number of rows that miss their target, and whether the run failed."""
     car = load_vehicle(vehicle)
-    wiring = wire_car(connection, car)
+    wiring = wire_car(options, car)
     network = wiring.network
-    drive = Drive(network, car, load_scenario(scenario), duration=connection.duration)
+    drive = Drive(network, car, load_scenario(scenario), duration=options.duration)
     if not roles and not wiring.is_virtual:  # whoever arms a real part sits at a panel of his own
         roles = [role for role in roles_of_car(network) if role != "panel"]
     if roles:
         drive.car = car_of_roles(drive.car, network, roles)
-    run = BusRun(connection, wiring, [drive.car])
-    run.compile()
-    tell(f"{car.title} waits for its controller, then: {drive.scenario.title}")
     ended: list[bool] = []
     seen: list[str] = []
 
@@ -243,7 +243,10 @@ def run_bench(connection: Connection, scenario: str, vehicle: str, roles: list[s
             tell(f"car: {phase}")
         return not ended and drive.scenario_time < drive.duration
 
-    run.go(look, lambda: ended.append(True), keys=False)
+    with BusRun(options, wiring, [drive.car]) as run:
+        run.compile()
+        tell(f"{car.title} waits for its controller, then: {drive.scenario.title}")
+        run.go(look, lambda: ended.append(True), keys=False)
     body = drive.car.measurements.plant.body
     rows = [
         bounded("scenario reached", drive.scenario_time, "s", minimum=drive.duration),

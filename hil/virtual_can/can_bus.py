@@ -29,10 +29,9 @@ LOAD_WINDOW = 1_000_000_000  # [ns]
 CATCH_UP = 1_000_000_000  # [ns] a hub that slept for longer (a suspended machine) does not send for all that time
 
 EXTENDED, REMOTE = FrameFlags.EXTENDED.value, FrameFlags.REMOTE.value  # plain numbers: flags are slow
-# Kernels, called from Python with a Python frame: as they are written, not compiled.
+# A kernel, called from Python with a Python frame: as it is written, not compiled.
 _priority = getattr(wire.priority, "py_func", wire.priority)
-_frame_bits = getattr(wire.frame_bits, "py_func", wire.frame_bits)
-FRAME_BITS = [[int(_frame_bits(length, extended)) for length in range(9)] for extended in (0, 1)]
+FRAME_BITS = wire.FRAME_BITS.tolist()
 
 
 class Mode(Enum):

@@ -25,7 +25,8 @@ class Rig:
         nodes = controller_station(
             wiring, load_vehicle("leaf_plus"), rest=rest_bus_roles(rest), operator=self.operator, by_hand=True
         )
-        self.controller, self.is_connected, self.foreign_frames, self.told = nodes[0], True, 0, []
+        self.controller, self.told = nodes[0], []
+        self.is_connected, self.losses, self.foreign_frames = True, 0, 0
         self.switch = rest_bus_of(nodes) if "chassis" in rest else None
         self.watch = ControllerWatch(
             self.told.append, self, self.controller, switch=self.switch, operator=self.operator, torque=torque, **options,
@@ -64,6 +65,20 @@ def test_a_lost_bus_disarms_each_time_and_nobody_arms_meanwhile(rest) -> None:
         rig.look(state=SupervisorState.READY)
         assert not rig.armed
     assert sum("a bus is lost" in text for text in rig.told) == 6
+
+
+def test_a_bus_that_was_lost_between_two_looks_disarms_and_switches_the_car_off_and_on() -> None:
+    rig = Rig()
+    rig.look("a", state=SupervisorState.READY)
+    rig.losses += 1
+    rig.look()
+    assert not rig.armed
+    rig.look()
+    assert rig.switch.parameters.power_switch[0] == 0
+    rig.look("a", state=SupervisorState.OFF)
+    assert rig.switch.parameters.power_switch[0] == 1
+    rig.look(state=SupervisorState.READY)
+    assert rig.armed
 
 
 def test_a_second_controller_disarms_as_long_as_it_speaks() -> None:

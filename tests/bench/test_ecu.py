@@ -1,12 +1,18 @@
 """The controller on its buses, by hand: through frames, with an inverter of the virtual car on the other side."""
 
+import os
+import signal
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from interpreter import needs_compiler
 from platforms import needs_absolute_sleep
 
+from bench.commands.ecu import BusRun, RunOptions
 from bench.drive import Drive
 from bench.operator import Operator
 from bench.scenarios import load_scenario
@@ -16,7 +22,7 @@ from firmware_model.measurements import Fault, SupervisorState
 from hil.errors import UsageError
 from hil.network.database import load_network
 from hil.realtime import RealtimeBench, SessionOptions
-from hil.timing import LoopSettings
+from hil.timing import LoopSettings, Overrun
 
 pytestmark = [needs_absolute_sleep, needs_compiler]
 
@@ -135,3 +141,88 @@ def test_roles_that_the_car_has_not_are_named() -> None:
     car = Drive(network, load_vehicle("leaf_plus"), load_scenario("launch")).car
     with pytest.raises(UsageError, match=r'role "front_invertor", did you mean .*front_inverter'):
         car_of_roles(car, network, ["front_invertor"])
+
+
+# The run of a command: what ends it ----------------------------------------------------------------------------------------
+
+
+class Letting:
+    """Somebody who lets go when asked, and is gone a few looks later."""
+
+    def __init__(self) -> None:
+        self.asked, self.looks, self.left = 0, 0, 3
+
+    def let_go(self) -> None:
+        self.asked += 1
+
+    def look(self, keys: list[str]) -> bool:
+        self.looks += 1
+        self.left -= self.asked > 0
+        return self.left > 0
+
+
+@pytest.fixture
+def run_of():
+    """Makes the run of one inverter's controller on a virtual bus, with such options."""
+
+    def make(channel: str, record: Path | None = None, **settings: Any) -> BusRun:
+        network = load_network("leaf_ze1")
+        wiring = wire(network, {"front": f"virtual:{channel}"})
+        nodes = controller_station(
+            wiring, load_vehicle("leaf_plus"), rest=rest_bus_roles(["battery", "chassis"]), operator=Operator(), by_hand=True
+        )
+        options = RunOptions(
+            buses={}, network=None, settings=LoopSettings(priority=0, lock_memory=False, **settings), duration=None,
+            listen_only=False, record=record, record_size=None, json=True,
+        )  # fmt: skip
+        return BusRun(options, wiring, nodes)
+
+    return make
+
+
+def test_a_signal_lets_go_and_the_run_ends_when_that_is_done(run_of, tmp_path) -> None:
+    letting = Letting()
+
+    def look(keys: list[str]) -> bool:
+        if letting.looks == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return letting.look(keys)
+
+    before = threading.active_count(), signal.getsignal(signal.SIGTERM)
+    with run_of("test_ecu_signal", tmp_path / "run.log") as run:
+        run.compile()
+        run.go(look, letting.let_go, keys=False)
+    assert letting.asked == 1
+    assert letting.looks >= 5
+    assert (threading.active_count(), signal.getsignal(signal.SIGTERM)) == before
+    assert " 1D4#" in (tmp_path / "run.log").read_text()
+    assert run.report("ended", []) == (0, False)
+
+
+def test_a_second_signal_ends_the_run_at_once_and_leaves_nothing_behind(run_of) -> None:
+    letting = Letting()
+    letting.left = 1_000_000
+
+    def look(keys: list[str]) -> bool:
+        if letting.looks in (2, 4):
+            os.kill(os.getpid(), signal.SIGINT)
+        return letting.look(keys)
+
+    before = threading.active_count()
+    with run_of("test_ecu_signals") as run:
+        run.compile()
+        with pytest.raises(KeyboardInterrupt):
+            run.go(look, letting.let_go, keys=False)
+    assert letting.asked == 1
+    assert threading.active_count() == before
+
+
+def test_a_failure_lets_go_is_told_and_ends_the_run_as_failed(run_of, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("hil.realtime.START_DELAY", -10_000_000)  # the first wake-up is late by ten periods
+    letting = Letting()
+    with run_of("test_ecu_failure", overrun=Overrun.STOP) as run:
+        run.compile()
+        run.go(letting.look, letting.let_go, keys=False)
+    assert letting.asked == 1
+    assert capsys.readouterr().err.count("the run ends: controller: the loop missed a period") == 1
+    assert run.report("ended", [])[1]

@@ -24,6 +24,13 @@ def test_rows_come_with_the_lines_on_which_they_stand(file_of) -> None:
     assert rows == [(3, ["0", "1"]), (6, ["2", "3"])]
 
 
+def test_a_cell_of_several_lines_counts_as_so_many_lines(file_of) -> None:
+    _, rows = read_rows(file_of('time,speed\n"0\n1",2\n3,4\n'), KNOWN)
+    assert [line for line, _ in rows] == [3, 4]
+    with pytest.raises(UsageError, match=r'line 3: time: a number was expected, got "0 1"$'):
+        read_number(file_of(""), rows[0][0], "time", rows[0][1][0])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -79,3 +79,22 @@ def test_torn_lines_of_a_serial_adapter_are_passed_over(tmp_path) -> None:
 def test_a_bus_that_cannot_be_opened_is_named(tmp_path) -> None:
     with pytest.raises(UsageError, match="no_such_port"):
         listen([BusAddress("slcan", str(tmp_path / "no_such_port"), 500_000)], 0.1)
+
+
+@pytest.mark.parametrize(("listen_only", "opened"), [(False, "O"), (True, "L")])
+def test_who_only_listens_does_not_acknowledge_either(tmp_path, listen_only: bool, opened: str) -> None:
+    dongle = Dongle(tmp_path / "ttyCAN")
+    try:
+        listen([BusAddress("slcan", str(dongle.path), 500_000)], 0.05, listen_only=listen_only)
+    finally:
+        dongle.unplug()
+    assert [line for line in dongle.lines if line in ("O", "L")] == [opened]
+
+
+def test_a_bus_that_fails_meanwhile_is_told_in_one_line(tmp_path) -> None:
+    dongle = Dongle(tmp_path / "ttyCAN")
+    pull = threading.Timer(0.2, dongle.unplug)
+    pull.start()
+    with pytest.raises(UsageError, match=r'bus "slcan:.*ttyCAN@500000": [^\n]+$'):
+        listen([BusAddress("slcan", str(dongle.path), 500_000)], 30.0)
+    pull.join()

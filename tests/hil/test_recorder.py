@@ -324,7 +324,9 @@ def test_mf4_that_cannot_be_written_leaves_its_blf_and_says_so(tmp_path):
     assert len(read_capture(tmp_path / "run.mf4.blf").frames) == 10
 
 
-def test_a_recording_without_a_frame_is_an_empty_file_and_no_error(tmp_path):
+def test_of_a_recording_without_a_frame_no_file_is_left_and_that_is_told(tmp_path):
     for suffix in SUFFIXES:
-        Recorder(tmp_path / f"run{suffix}", BUSES, past_origin()).stop()
-    assert len(list(tmp_path.iterdir())) == len(SUFFIXES)
+        said = []
+        Recorder(tmp_path / f"run{suffix}", BUSES, past_origin(), report=said.append).stop()
+        assert said == [f"recording to {tmp_path / f'run{suffix}'}: no frame came, and no file is left"]
+    assert list(tmp_path.iterdir()) == []

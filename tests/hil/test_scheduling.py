@@ -84,15 +84,16 @@ def test_processors_do_not_sleep_as_long_as_loops_run(monkeypatch, tmp_path) -> 
         assert is_held()
         assert device.read_bytes() == bytes(4)
     assert not is_held()
-    assert Finding("processors' sleep", "none", True) in rights.findings
+    assert Finding("idle processors", "polling", True) in rights.findings
     with Scheduling(priority=0) as rights:
         assert not is_held()
 
 
 def test_whoever_may_not_keep_processors_awake_is_told_the_rule(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(scheduling, "SLEEP_DEVICE", tmp_path)  # nobody may write to a folder
-    finding = next(finding for finding in examine() if finding.name == "processors' sleep")
+    finding = next(finding for finding in examine() if finding.name == "idle processors")
     assert not finding.granted
+    assert str(finding).startswith("idle processors: no polling (Is a directory); echo 'KERNEL==")
     assert "sudo udevadm trigger" in finding.remedy
 
 
