@@ -22,7 +22,7 @@ from hil import socketcan
 from hil.bus_state import SILENT, STATE, BusState
 from hil.errors import UsageError
 from hil.frames import FrameFlags, new_frames
-from hil.ring import load_word, new_rings, push, take, waiting
+from hil.ring import load_word, new_rings, push, waiting
 from hil.session_records import SessionSettings
 from hil.socketcan import (
     DETACHED,
@@ -173,14 +173,16 @@ def test_frames_carry_the_kernels_time_of_reception(rig: Rig) -> None:
     rig.come(0x100)
     after = time.time_ns()
     wait_until(lambda: time.time_ns() > after + 1_000_000)  # the frame waits to be read
+    reading = time.monotonic_ns()
     frame = rig.read()[0]
-    leads = sorted([begin, lead_of_wall_clock()])  # the clocks are read one after the other, and one of them may be set
-    slack = leads[1] - leads[0] + 1_000_000
+    slack = time.monotonic_ns() - reading  # between the two clocks that the loop reads, it may have to wait as long
+    leads = sorted([begin, lead_of_wall_clock()])  # one of the clocks may be set
     assert before - leads[1] - slack <= frame.time + rig.origin <= after - leads[0] + slack
 
 
 def lead_of_wall_clock() -> int:
-    return time.time_ns() - time.monotonic_ns()
+    """How far the wall clock is before the monotonic one [ns]: the least of several, each of which an interruption lengthens."""
+    return min(time.time_ns() - time.monotonic_ns() for _ in range(100))
 
 
 def test_a_length_above_eight_is_eight(rig: Rig) -> None:
@@ -475,11 +477,11 @@ def test_a_lost_bus_that_nobody_can_open_stays_lost(rig: Rig) -> None:
     assert len(rig.told) == 2
 
 
-def test_a_recorder_that_never_looks_loses_frames_that_are_counted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    control, storage = new_rings(1, 2)
-    rig.sockets.monitor = (control, storage)
+def test_a_recorder_that_never_looks_loses_frames_that_are_counted(rig_of, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socketcan, "MONITOR", 2)
+    rig = rig_of()
     for number in range(3):
         rig.put(number)
     rig.write()
-    assert control[0][17] == 1
-    assert list(take(control[0], storage[0]).identifier) == [0, 1]
+    assert rig.session.lost_frames == 1
+    assert list(rig.session.new_frames().identifier) == [0, 1]
