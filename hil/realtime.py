@@ -34,7 +34,8 @@ from hil.ring import CONTROL_WORDS, DROPPED, load_word, new_rings, store_word, t
 from hil.scheduling import Finding, Scheduling, examine
 from hil.session import BusSession
 from hil.session_records import SessionEvent
-from hil.socketcan import Sockets, SocketSession, raw_socket
+from hil.socket_session import SocketSession
+from hil.socketcan import Sockets, raw_socket
 from hil.timing import LoopMeasurements, LoopSettings, LoopStatistics, Overrun
 from hil.transport import ABSENT, NOBODY, RINGS, SOCKET
 

@@ -53,6 +53,7 @@ from hil.session_records import (
     SessionSettings,
     foreign_text,
     identifier_text,
+    lost_text,
 )
 from hil.transport import NOBODY
 
@@ -443,9 +444,8 @@ class BusSession:
                 return
             if not self._stopping.is_set():
                 self.error = error
-                again = "it is opened again as soon as it is back" if self._opener else "it stays closed"
                 self._lost_at, self._discarded_before = self._now(), self.counters.discarded
-                self._become(state, text or f"is {'bus-off' if state == BusState.BUS_OFF else 'lost'}, {again}: {reason(error)}")
+                self._become(state, text or lost_text(state, reason(error), returns=self._opener is not None))
                 self.counters.losses += connection is not None
             if connection:
                 connection.ended.set()  # last: from here on the supervisor acts

@@ -33,6 +33,12 @@ class SessionSettings:
         )
 
 
+def lost_text(state: BusState, why: str, *, returns: bool) -> str:
+    """What the operator is told of a bus that is LOST or BUS_OFF; ``returns``: somebody tries to open it again."""
+    again = "it is opened again as soon as it is back" if returns else "it stays closed"
+    return f"is {'bus-off' if state == BusState.BUS_OFF else 'lost'}, {again}: {why}"
+
+
 def foreign_text(identifier: int, extended: int) -> str:
     """What the operator is told when the first frame comes that somebody else sends, too."""
     text = identifier_text(identifier, extended)

@@ -2,21 +2,16 @@
 
 python-can opens and configures the bus; what is used of it here is its socket. Every frame comes with the time at which the
 kernel received it. Error frames are counted by their classes, so are frames that the kernel dropped because nobody read them.
-What is slow or rare is done by the session, from the main loop: it says what has changed, and opens a lost bus again.
+What is slow or rare is done outside the loop (hil.socket_session).
 What the transmit queue does not take stays in the send ring and is tried again in the next period, unless it is too old by then.
 
 ``struct can_frame``, ``struct msghdr`` and the constants are those of the kernel's headers <linux/can.h> and <linux/socket.h> for
 64-bit processors of the usual byte order.
 """
 
-import contextlib
 import errno
-import os
 import socket
 import sys
-import time
-from collections.abc import Callable, Collection
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,8 +21,6 @@ from numba.extending import intrinsic
 
 from firmware_model.kernel import flag, integer, kernel, new, record
 from hil import clock
-from hil.bus_interfaces import ACKNOWLEDGING, BITRATE
-from hil.bus_state import BUS_WORDS, SILENT, STATE, BusState
 from hil.can_errors import (
     ACTIVE_BIT,
     BUS_OFF_CLASS,
@@ -37,22 +30,17 @@ from hil.can_errors import (
     RESTARTED_CLASS,
     WARNING_BITS,
 )
-from hil.can_links import find_link
 from hil.clock import monotonic, wall_clock_lead
-from hil.drivers import close_bus, reason
-from hil.errors import UsageError
 from hil.frames import FrameFlags
-from hil.histogram import Histogram, count_time, percentile
-from hil.ring import DROPPED, TAIL, load_word, new_rings, push, release, store_word, take, waiting
-from hil.session_records import BusLoad, SessionEvent, SessionSettings, foreign_text
-from hil.timing import PERIOD_MAX
+from hil.histogram import Histogram, count_time
+from hil.ring import TAIL, load_word, new_rings, push, release, store_word, waiting
+from hil.session_records import SessionSettings
 
 AVAILABLE = clock.AVAILABLE and sys.byteorder == "little" and sys.maxsize > 2**32
 
 EXTENDED_ID, REMOTE_ID, ERROR_ID = 0x8000_0000, 0x4000_0000, 0x2000_0000  # flags in can_id
 STANDARD_MASK, EXTENDED_MASK = 0x7FF, 0x1FFF_FFFF
 FRAME_BYTES = 16  # struct can_frame
-RECEIVE_BUFFER = 4 << 20  # [bytes] half a second of a full bus, if the kernel's net.core.rmem_max lets us
 SO_TIMESTAMPNS = 35  # the kernel's time of reception; Python's socket module does not know the number
 SO_RXQ_OVFL = 40  # the count of frames dropped before this one
 SEND_FLAGS, RECEIVE_FLAGS = 0x4040, 0x40  # MSG_NOSIGNAL and MSG_DONTWAIT; MSG_DONTWAIT
@@ -67,8 +55,6 @@ DETACHED = -1  # in place of a file descriptor
 WANTED, IN_USE = 0, 1  # places in a socket's control words: the descriptor that Python offers, and the one the loop works with
 MONITOR = 16384  # frames between two looks of the recorder: two seconds of a full 1 Mbit/s bus, both ways
 SOCKET_WORDS = 16  # those of each socket on cache lines of their own
-DETACH_TIMEOUT = 3e-9 * PERIOD_MAX  # [s] a loop that runs lets go of a socket within a period
-POLL = 0.5e-3  # [s] between two looks whether it has
 
 _recvmsg: Any = types.ExternalFunction("recvmsg", types.intp(types.int32, types.uintp, types.int32))
 _send: Any = types.ExternalFunction("send", types.intp(types.int32, types.uintp, types.uintp, types.int32))
@@ -341,241 +327,3 @@ def raw_socket(bus: Any) -> socket.socket | None:
     """The socket under a python-can bus that is one of SocketCAN, else None."""
     under = getattr(bus, "socket", None)
     return under if AVAILABLE and isinstance(under, socket.socket) else None
-
-
-def is_without_carrier(channel: str) -> bool:
-    """Whether the kernel's driver has taken a link off the bus: it is bus-off, also if that was before anybody listened."""
-    try:
-        return Path(f"/sys/class/net/{channel}/carrier").read_text().strip() == "0"
-    except OSError:  # the link is down, or gone; receiving says so
-        return False
-
-
-class SocketSession:
-    """A station on one of its buses, a CAN link that its loop reads and writes; from outside as :class:`hil.session.BusSession`.
-
-    It has no thread of its own: whoever has started it calls ``look`` now and then.
-    """
-
-    def __init__(
-        self,
-        bus: Any,
-        index: int,
-        origin: int,
-        sockets: Sockets,
-        *,
-        allowed: Collection[tuple[int, bool]],
-        opener: Callable[[], Any] | None = None,
-        name: str = "",
-        bitrate: int | None = None,
-        listen_only: bool = False,
-        words: Any = None,
-        report: Callable[[SessionEvent], None] | None = None,
-        settings: SessionSettings | None = None,
-    ) -> None:
-        """``bus``: what python-can has opened, the session's from now on; ``index``: of it, and of its socket in ``sockets``.
-
-        ``allowed``: the frames that may be sent, (identifier, extended). ``opener``: opens the bus again once it is lost; without
-        it, it stays lost. ``words``: int64 (BUS_WORDS,) where the state is released for compiled loops. ``report``: is told every
-        event. Raises UsageError if more frames are allowed than the loop has room for.
-        """
-        self.name = name
-        self.listen_only = listen_only
-        self.settings = settings or SessionSettings()
-        self.words = np.zeros(BUS_WORDS, dtype=np.int64) if words is None else words
-        self.statistics = sockets.statistics[index]
-        self._bus = bus
-        self._channel = str(getattr(bus, "channel", ""))
-        self._origin = origin
-        self._opener = opener
-        self._report = report
-        self._control = sockets.control[index]
-        self._monitor = sockets.monitor[0][index], sockets.monitor[1][index]
-        link = find_link(self._channel)
-        self._acknowledges = link is None or not link.listen_only
-        self._load = BusLoad(bitrate or (link.bitrate if link else None) or BITRATE)
-        self._without_carrier = False
-        self._received = 0  # frames, when it was looked last
-        self._foreign_told = False
-        self._heard = self._opened = self._lost = 0.0  # [s, monotonic]
-        self.connections = 0  # times that the bus was opened
-        self._times_lost = 0
-        self._attempts = 0  # to open the bus again, since it was lost
-        self._delay, self._due = self.settings.retry_first, 0.0  # [s] from attempt to attempt, and when the next one is
-        rules = sockets.rules[index]
-        if len(allowed) > PERMITTED_MOST:
-            raise UsageError(f"{name}: {len(allowed)} frames to send; on SocketCAN there may be {PERMITTED_MOST}")
-        rules.listen_only = listen_only
-        rules.count = len(allowed)
-        rules.identifiers[: len(allowed)] = [number | (EXTENDED_ID if extended else 0) for number, extended in allowed]
-
-    def start(self) -> None:
-        """Hand the socket to the loop."""
-        if self.listen_only and self._acknowledges:
-            self._say(f"nothing is sent, but the adapter acknowledges frames all the same: {ACKNOWLEDGING['socketcan']}")
-        self._attach()
-        self._become(BusState.ACTIVE, "is open")
-
-    def stop(self) -> None:
-        """Take the socket from the loop, and close the bus once the loop works with it no more."""
-        store_word(self._control, WANTED, DETACHED)
-        give_up = time.monotonic() + DETACH_TIMEOUT
-        while load_word(self._control, IN_USE) != DETACHED:
-            if time.monotonic() > give_up:
-                self._say("the loop does not let go of its socket, which stays open")
-                return
-            time.sleep(POLL)
-        close_bus(self._bus)
-        self._become(BusState.CLOSED, "")
-
-    def look(self) -> None:
-        """Say once what has changed, and open a lost bus again when its time has come, with growing delays."""
-        now = time.monotonic()
-        self._without_carrier = is_without_carrier(self._channel)
-        found = self._found()
-        if found == BusState.LOST and self.state != BusState.LOST:
-            self._lose(now)
-        elif found == BusState.LOST:
-            self._mend(now)
-        elif found == BusState.BUS_OFF:
-            self._become(found, f"is bus-off: {self.error}")
-        elif found == BusState.ERROR_PASSIVE:
-            self._become(found, "is error-passive: errors pile up, or nobody acknowledges its frames")
-        else:
-            self._become(found, "is error-active again")
-        if found < BusState.BUS_OFF:
-            self._notice_silence(now)
-        self._notice_foreign()
-
-    @property
-    def state(self) -> BusState:
-        """The state of the bus when it was looked last."""
-        return BusState(int(self.words[STATE]))
-
-    @property
-    def error(self) -> Exception | None:
-        """Why the bus carries no frames now, if it carries none."""
-        if number := int(self.statistics.lost):
-            return OSError(number, os.strerror(number))
-        if self._found() == BusState.BUS_OFF:
-            return RuntimeError(f"its controller has left the bus; ip link set {self._channel} type can restart-ms 100 heals it")
-        return None
-
-    @property
-    def problems(self) -> list[str]:
-        """What did not go as it should, in whole sentences; losses and states are told by events."""
-        found = self.statistics
-        told = {
-            f"{found.expired} frames were not sent, because the bus was lost, or full for {1e-9 * EXPIRY:g} s": found.expired,
-            f"{found.withheld} frames were not sent, because they are not allowed": found.withheld and not self.listen_only,
-            f"{found.errors} error frames were received": found.errors,
-        }
-        return [f"{self.name}: {text}" for text, count in told.items() if count]
-
-    @property
-    def foreign(self) -> int:
-        """Frames of this station that somebody else has sent."""
-        return int(self.statistics.foreign)
-
-    @property
-    def losses(self) -> int:
-        """Times that the bus was lost; each bus-off counts, however short."""
-        return self._times_lost + int(self.statistics.error_frames[BUS_OFF_CLASS])
-
-    @property
-    def load(self) -> float:
-        """Share of the bus's time that its frames take, see BusLoad."""
-        return self._load.share
-
-    def deviation(self, share: float) -> float:
-        """How long after its due time [ns] at most a ``share`` of the frames was with the kernel; NaN before the first."""
-        return percentile(self.statistics.deviation, share)
-
-    @property
-    def lost_frames(self) -> int:
-        """Frames that were carried, but of which ``new_frames`` cannot tell: nobody took them in time."""
-        return int(self._monitor[0][DROPPED])
-
-    def new_frames(self) -> Any:
-        """All frames since the last call, error frames among them; those sent are TRANSMITTED, at the time they were sent."""
-        frames = take(*self._monitor)
-        self._load.add(frames)
-        return frames
-
-    def _found(self) -> BusState:
-        found = self.statistics
-        if found.lost:
-            return BusState.LOST
-        if found.bus_off or self._without_carrier:
-            return BusState.BUS_OFF
-        return BusState.ERROR_PASSIVE if found.passive else BusState.ACTIVE
-
-    def _attach(self) -> None:
-        under = raw_socket(self._bus)
-        assert under
-        under.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        under.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        under.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
-        for name in ("lost", "warning", "passive", "bus_off"):
-            self.statistics[name] = 0
-        store_word(self._control, WANTED, under.fileno())
-        self.connections += 1
-        store_word(self.words, SILENT, 0)
-        self._opened = self._heard = time.monotonic()
-
-    def _lose(self, now: float) -> None:
-        """Take the lost socket from the loop, and say so."""
-        store_word(self._control, WANTED, DETACHED)
-        self._times_lost += 1
-        again = "it is opened again as soon as it is back" if self._opener else "it stays closed"
-        self._become(BusState.LOST, f"is lost, {again}: {self.error}")
-        if now - self._opened > self._delay:  # a connection that held longer than the delay before it earns a new start
-            self._delay = self.settings.retry_first
-        self._lost, self._due, self._attempts = now, now + self._delay, 0
-
-    def _mend(self, now: float) -> None:
-        """Try to open the lost bus again, once the loop has let go of its socket."""
-        if not self._opener or now < self._due or load_word(self._control, IN_USE) != DETACHED:
-            return
-        self._attempts += 1
-        self._delay = min(2 * self._delay, self.settings.retry_last)
-        try:
-            self.replace(self._opener())
-        except Exception as error:  # drivers raise all sorts
-            self._due = time.monotonic() + self._delay
-            if self._attempts == 1:
-                self._say(f"cannot be opened, it is tried again: {reason(error)}")
-            return
-        self._become(BusState.ACTIVE, f"is open again after {now - self._lost:.1f} s, at attempt {self._attempts}")
-
-    def replace(self, bus: Any) -> None:
-        """Go on with another ``bus`` in the place of one that the loop has let go of."""
-        close_bus(self._bus)
-        self._bus = bus
-        self._attach()
-
-    def _notice_silence(self, now: float) -> None:
-        received = int(self.statistics.received + self.statistics.foreign)
-        if received != self._received:
-            self._received, self._heard = received, now
-        silent = now - self._heard > self.settings.silence
-        if silent != bool(self.words[SILENT]):
-            store_word(self.words, SILENT, int(silent))
-            self._say(self.settings.silence_text if silent else "frames arrive again")
-
-    def _notice_foreign(self) -> None:
-        if self.statistics.foreign and not self._foreign_told:
-            self._foreign_told = True
-            first = int(self.statistics.foreign_identifier)
-            self._say(foreign_text(first & EXTENDED_MASK, first & EXTENDED_ID))
-
-    def _become(self, state: BusState, text: str) -> None:
-        if state != self.state:
-            store_word(self.words, STATE, int(state))
-            if text:
-                self._say(text)
-
-    def _say(self, text: str) -> None:
-        if self._report:
-            with contextlib.suppress(Exception):  # a terminal that is gone must not end the session
-                self._report(SessionEvent(time.monotonic_ns() - self._origin, self.state, f"{self.name}: {text}"))

@@ -23,7 +23,7 @@ from hil.bus import open_bus, parse_bus_address
 from hil.frames import FrameFlags, bytes_from_payload
 from hil.network.database import load_network
 from hil.session import BusSession
-from hil.socketcan import SocketSession
+from hil.socket_session import SocketSession
 from hil.virtual_can import BusPlan, Hub, serving
 
 pytestmark = needs_absolute_sleep

@@ -18,12 +18,13 @@ import pytest
 from platforms import needs_socketcan
 from waiting import nothing_left_behind, wait_until
 
-from hil import socketcan
+from hil import socket_session, socketcan
 from hil.bus_state import SILENT, STATE, BusState
 from hil.errors import UsageError
 from hil.frames import FrameFlags, new_frames
 from hil.ring import load_word, new_rings, push, waiting
 from hil.session_records import SessionSettings
+from hil.socket_session import SocketSession
 from hil.socketcan import (
     DETACHED,
     ERROR_ID,
@@ -33,7 +34,6 @@ from hil.socketcan import (
     REMOTE_ID,
     WANTED,
     Sockets,
-    SocketSession,
     attached,
     receive,
     transmit,
@@ -309,7 +309,7 @@ def test_a_session_closes_its_socket_only_when_the_loop_has_let_go_of_it(rig: Ri
 
 
 def test_a_socket_that_the_loop_never_lets_go_of_stays_open_and_that_is_said(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socketcan, "DETACH_TIMEOUT", 0.01)
+    monkeypatch.setattr(socket_session, "DETACH_TIMEOUT", 0.01)
     descriptor = attached(rig.sockets.control[0])
     rig.session.stop()
     assert os.fstat(descriptor)
@@ -317,7 +317,7 @@ def test_a_socket_that_the_loop_never_lets_go_of_stays_open_and_that_is_said(rig
 
 
 def test_the_time_out_of_letting_go_is_longer_than_the_longest_period() -> None:
-    assert socketcan.DETACH_TIMEOUT > 2e-9 * PERIOD_MAX
+    assert socket_session.DETACH_TIMEOUT > 2e-9 * PERIOD_MAX
 
 
 # What the session tells, and how it mends a lost bus
@@ -340,14 +340,14 @@ def test_states_of_the_controller_are_said_once_and_released_for_loops(rig: Rig)
 
 
 def test_a_link_without_carrier_is_bus_off(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socketcan, "is_without_carrier", lambda channel: channel == "no_such_link")
+    monkeypatch.setattr(socket_session, "is_without_carrier", lambda channel: channel == "no_such_link")
     rig.session.look()
     assert rig.session.state == BusState.BUS_OFF
     assert "has left the bus" in str(rig.session.error)
 
 
 def test_a_link_that_is_not_there_is_not_taken_for_one_without_carrier() -> None:
-    assert not socketcan.is_without_carrier("no_such_link")
+    assert not socket_session.is_without_carrier("no_such_link")
 
 
 def test_silence_and_its_end_are_said_once(rig_of: Callable[..., Rig]) -> None:
