@@ -1,6 +1,7 @@
 """The command ``e4hil``. Everything heavy is imported by the command that needs it, so that ``--help`` answers at once."""
 
 import errno
+import signal
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -562,7 +563,10 @@ def _finish(strict: bool, missed: int, ended_badly: bool = False) -> None:
 def main() -> None:
     """Entry point: wrong input ends with one clear line and status 2."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is the end itself
     except UsageError as error:
         print(f"e4hil: {error}", file=sys.stderr)
         sys.exit(2)

@@ -2,18 +2,22 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from bench.operator import Operator, TorqueProfile
 from bench.rows import Row, bounded
-from firmware_model.measurements import SupervisorState, fault_names
+from firmware_model.measurements import Fault, SupervisorState, fault_names
 from hil.node import Node
 
 PANELS_IGNORED = -1.0  # [s] time-out by which every panel counts as silent
 REMAINING_TORQUE = 0.05  # [Nm] that counts as none
 LOOKS_WITHOUT_TORQUE = 2  # in a row, before the buses are left: some frames of zero lie between two looks
 LETTING_GO = 0.5  # [s] at most
+OFF_TIME = 0.5  # [s] for which a rest-bus leaves the car off: every control unit must hear of it, and frames may be lost
+OWN_FAULTS = Fault.NOT_ARMED | Fault.EMERGENCY_STOP  # what the operator brings about
+REMEMBERED = Fault.FRONT_INVERTER_ERROR | Fault.REAR_INVERTER_ERROR  # latched by an inverter until it has been asleep
+DC_LINKS = {"front": Fault.FRONT_DC_LINK, "rear": Fault.REAR_DC_LINK}
 
 
 class Buses(Protocol):
@@ -40,10 +44,13 @@ class ControllerWatch:
     buses: Buses
     controller: Node
     switch: Node | None = None  # the rest-bus, where it has the car's power switch
+    supply: float | None = None  # [V] that the rest-bus tells in the place of a pack
     operator: Operator | None = None
+    by_hand: bool = False
     torque: TorqueProfile | None = None
     duration: float | None = None  # [s]
-    began: float = field(default_factory=time.monotonic)
+    expects_ready: bool = True  # nobody who only listens gets there
+    began: float | None = None  # [s, monotonic] at the first look
     ready_at: float | None = None  # [s] after that
     torque_began: float | None = None  # armed and READY since then
     let_go_at: float | None = None
@@ -54,15 +61,17 @@ class ControllerWatch:
     _losses: int = 0
     _foreign_frames: int = 0
     _restarting: bool = False
+    _tried_again: bool = False
+    _off_since: float | None = None
 
     def look(self, keys: list[str]) -> bool:
         """One look; False once the run is over, and the torque gone."""
-        now = time.monotonic() - self.began
+        now = self._now()
         if self.let_go_at is not None:
             return not self._has_let_go(now)
         self._tell_changes(now)
         going = self._listen_to_operator(keys) if self.operator else True
-        self._follow_buses()
+        self._follow_buses(now)
         self._follow_torque(now)
         if not going or (self.duration is not None and now >= self.duration):
             self.let_go()
@@ -71,7 +80,7 @@ class ControllerWatch:
     def let_go(self) -> None:
         """Take the torque away, by the way on which it is withheld from who has not armed; whoever else sits at a panel."""
         if self.let_go_at is None:
-            self.let_go_at = time.monotonic() - self.began
+            self.let_go_at = self._now()
             if self.operator:
                 self.operator.stop()
             self.controller.parameters.supervisor.arming_required[:] = 1
@@ -85,13 +94,23 @@ class ControllerWatch:
 
     def rows(self) -> list[Row]:
         """How the run went."""
-        note = "" if self.ready_at is not None else "never READY"
         names = fault_names(self.faults)
         return [
-            Row("READY after", self.ready_at, "s", note=note),
+            self._ready_row(),
             Row("faults at the end", len(names), "1", note=", ".join(names)),
             bounded("torque when the buses were left", self.left_torque, "Nm", maximum=REMAINING_TORQUE),
         ]
+
+    def _ready_row(self) -> Row:
+        reached = self.ready_at is not None
+        if not self.expects_ready:
+            return Row("READY after", self.ready_at, "s")
+        return Row("READY after", self.ready_at, "s", "reached", reached, "" if reached else "never READY")
+
+    def _now(self) -> float:
+        """Time [s] since the first look."""
+        self.began = time.monotonic() if self.began is None else self.began
+        return time.monotonic() - self.began
 
     def _has_let_go(self, now: float) -> bool:
         assert self.let_go_at is not None
@@ -115,7 +134,8 @@ class ControllerWatch:
                 self.tell(f"operator: {'armed' if operator.armed else 'disarmed'}")
             if key in ("up", "down", "0"):
                 self.torque = None  # whoever takes the torque into the own hand keeps it
-                self.tell(f"operator: {operator.front:g} and {operator.rear:g} Nm")
+                each = {f"{torque:g}" for torque in (operator.front, operator.rear)}
+                self.tell(f"operator: {' and '.join(sorted(each))} Nm")
             if key == "a" and self.state > SupervisorState.READY:
                 self._restarting = True  # what the emergency stop latched is over once the car has been off
         return going
@@ -131,7 +151,7 @@ class ControllerWatch:
             self.torque_began = now if self.torque_began is None else self.torque_began
             self.operator.ask(*self.torque.at(now - self.torque_began))
 
-    def _follow_buses(self) -> None:
+    def _follow_buses(self, now: float) -> None:
         """A lost bus disarms, and so does a second controller on one.
 
         Once all buses are back the car is switched off and on: READY comes by the start-up alone.
@@ -144,10 +164,23 @@ class ControllerWatch:
             self._disarm("because a bus is lost; arm anew once it is back")
             self._restarting = True
         elif self._restarting:
-            off = self.switch is None or self.state in (SupervisorState.OFF, SupervisorState.WAKE)
-            if self.switch:
-                self.switch.parameters.power_switch[:] = int(off)
-            self._restarting = not off
+            self._switch_off_and_on(now)
+        elif self.state == SupervisorState.READY:
+            self._tried_again = False
+        elif self.switch and self.state == SupervisorState.HIGH_VOLTAGE_ON and self.faults & REMEMBERED and not self._tried_again:
+            self._tried_again = self._restarting = True
+            self.tell("rest-bus: the car is switched off and on once more, since an inverter remembers a fault")
+
+    def _switch_off_and_on(self, now: float) -> None:
+        if self.state != SupervisorState.OFF:
+            self._off_since = None
+        elif self._off_since is None:
+            self._off_since = now
+        is_done = self.switch is None or (self._off_since is not None and now - self._off_since >= OFF_TIME)
+        if self.switch:
+            self.switch.parameters.power_switch[:] = int(is_done)
+        if is_done:
+            self._restarting, self._off_since = False, None
 
     def _disarm(self, reason: str) -> None:
         if self.operator and self.operator.armed:
@@ -157,12 +190,18 @@ class ControllerWatch:
     def _tell_changes(self, now: float) -> None:
         measured = self.controller.measurements.supervisor
         state, faults = int(measured.state[0]), int(measured.faults[0])
+        new = Fault(faults & ~self.faults)
+        if self.by_hand and SupervisorState.READY in (self.state, state) and new & ~OWN_FAULTS:
+            self._disarm(f"because of {', '.join(fault_names(int(new & ~OWN_FAULTS)))}")
         if state != self.state:
             self.tell(f"controller: {SupervisorState(state).name.lower().replace('_', ' ')}")
             self.state = state
         if state == SupervisorState.READY and self.ready_at is None:
             self.ready_at = now
-        for verb, bits in (("fault", faults & ~self.faults), ("over", self.faults & ~faults)):
+        for verb, bits in (("fault", int(new)), ("over", self.faults & ~faults)):
             for name in fault_names(bits):
                 self.tell(f"controller: {verb}: {name}")
+        for axle in (axle for axle, fault in DC_LINKS.items() if new & fault and self.supply is not None):
+            told = float(self.controller.inputs[axle]["dc_voltage"][0])
+            self.tell(f"{axle}: the inverter tells {told:.0f} V, the rest-bus {self.supply:.0f} V: say --supply {told:.0f}")
         self.faults = faults

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,9 @@ KEYS = "space: emergency stop, a: arm, d: disarm, arrows up/down: ±1 Nm, 0: no 
 class Operator:
     """The operator's side of the panel: words that the panel's node reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, torque_max: float = inf) -> None:
+        """``torque_max`` [Nm]: more is not asked for; the controller has a clamp of its own."""
+        self.torque_max = torque_max
         self.words = np.zeros(WORDS, dtype=np.int64)
         self.front = self.rear = 0.0  # [Nm] asked for
         self._beats = 0
@@ -66,9 +69,9 @@ class Operator:
 
     def ask(self, front: float, rear: float) -> None:
         """Ask for motor torques [Nm]."""
-        self.front, self.rear = front, rear
-        store_word(self.words, FRONT, round(front * PER_NEWTON_METRE))
-        store_word(self.words, REAR, round(rear * PER_NEWTON_METRE))
+        self.front, self.rear = (max(-self.torque_max, min(self.torque_max, torque)) for torque in (front, rear))
+        store_word(self.words, FRONT, round(self.front * PER_NEWTON_METRE))
+        store_word(self.words, REAR, round(self.rear * PER_NEWTON_METRE))
 
     def press(self, key: str) -> bool:
         """Do what a ``key`` means; False if it means the end."""
@@ -96,6 +99,11 @@ class TorqueProfile:
     times: Any  # [s]
     front: Any  # [Nm]
     rear: Any  # [Nm]
+
+    @property
+    def highest(self) -> float:
+        """Highest torque [Nm] of both, without sign."""
+        return float(max(np.abs(self.front).max(), np.abs(self.rear).max()))
 
     def at(self, time: float) -> tuple[float, float]:
         """Torques [Nm] front and rear at ``time`` [s]."""

@@ -101,11 +101,13 @@ def controller_station(
     operator: Operator | None = None,
     by_hand: bool = False,
     voltage: float = SUPPLY_VOLTAGE,
+    listening: bool = False,
 ) -> list[Node]:
     """The controller on that wiring, beside the rest-bus for the roles of ``rest`` and a panel for an ``operator`` here.
 
     ``by_hand``: the panel sets the torques, and no car is needed. ``voltage`` [V] of the supply in the place of the pack.
-    A motor whose bus is not connected is not there. Raises UsageError, naming each role that nobody can fill.
+    A motor whose bus is not connected is not there. Raises UsageError, naming each role that nobody can fill; who is only
+    ``listening`` needs none.
     """
     network = wiring.network
     for axle in AXLES:
@@ -118,7 +120,8 @@ def controller_station(
     if by_hand or not wiring.is_virtual:
         controller.parameters.supervisor.arming_required[:] = 1
     filled = rest | (PANEL.roles or frozenset()) if operator else rest
-    _require(wiring, filled, [axle for axle in AXLES if int(controller.parameters[axle].motor_present[0])])
+    if not listening:
+        _require(wiring, filled, [axle for axle in AXLES if int(controller.parameters[axle].motor_present[0])])
     nodes = [controller]
     if rest:
         nodes.append(Node(_rest_bus(rest), network))
@@ -131,6 +134,14 @@ def controller_station(
 def roles_of_car(network: Network) -> list[str]:
     """All roles of the network but the controller's, by name."""
     return sorted({role for bus in network.buses for role in bus.roles} - {CONTROLLER_ROLE})
+
+
+def require_connected(wiring: Wiring, roles: Iterable[str]) -> None:
+    """Raise UsageError if none of the ``roles`` could say anything: the buses of all of them are not connected."""
+    buses = {bus.name for bus in wiring.network.buses for role in roles if role in bus.roles}
+    if buses and not any(wiring.is_connected(bus) for bus in buses):
+        options = " or ".join(f"--{bus} ADDRESS" for bus in sorted(buses))
+        raise UsageError(f"{', '.join(roles)}: nobody would hear them; connect {options}")
 
 
 def car_of_roles(car: Node, network: Network, roles: Iterable[str]) -> Node:

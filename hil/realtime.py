@@ -358,6 +358,11 @@ class RealtimeStation:
         return [(session.name, session.load, session.deviation(0.99) * 1e-9) for session in self._sessions]
 
     @property
+    def carried(self) -> tuple[int, int]:
+        """Frames received and sent on the buses; what stays inside the station is not among them."""
+        return sum(session.received for session in self._sessions), sum(session.sent for session in self._sessions)
+
+    @property
     def losses(self) -> int:
         """Times that a bus was lost."""
         return sum(session.losses for session in self._sessions)
@@ -509,6 +514,12 @@ class RealtimeBench:
     def bus_figures(self) -> list[tuple[str, str, float, float]]:
         """The figures of each bus of each station, see RealtimeStation, behind the station's name."""
         return [(station.name, *figures) for station in self.stations for figures in station.bus_figures]
+
+    @property
+    def carried(self) -> tuple[int, int]:
+        """Frames received and sent on the buses by all stations."""
+        received, sent = zip(*(station.carried for station in self.stations), strict=True)
+        return sum(received), sum(sent)
 
     @property
     def losses(self) -> int:

@@ -205,6 +205,16 @@ class BusSession:
         return self.counters.foreign
 
     @property
+    def received(self) -> int:
+        """Frames received."""
+        return self.counters.received
+
+    @property
+    def sent(self) -> int:
+        """Frames sent."""
+        return self.counters.sent
+
+    @property
     def connections(self) -> int:
         """Times that the bus was opened."""
         return self.counters.connections

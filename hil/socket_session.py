@@ -173,6 +173,16 @@ class SocketSession:
         return [f"{self.name}: {text}" for text, count in told.items() if count]
 
     @property
+    def received(self) -> int:
+        """Frames received."""
+        return int(self.statistics.received + self.statistics.foreign)
+
+    @property
+    def sent(self) -> int:
+        """Frames sent."""
+        return int(self.statistics.sent)
+
+    @property
     def foreign(self) -> int:
         """Frames of this station that somebody else has sent."""
         return int(self.statistics.foreign)
@@ -254,7 +264,7 @@ class SocketSession:
         self._attach()
 
     def _notice_silence(self, now: float) -> None:
-        received = int(self.statistics.received + self.statistics.foreign)
+        received = self.received
         if received != self._received:
             self._received, self._heard = received, now
         silent = now - self._heard > self.settings.silence

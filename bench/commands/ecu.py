@@ -26,6 +26,7 @@ from bench.station import (
     controller_station,
     local_roles,
     network_heard,
+    require_connected,
     rest_bus_of,
     rest_bus_roles,
     roles_of_car,
@@ -92,12 +93,15 @@ def loop_settings(rate: float, spin: float, overrun: str, fifo: bool) -> LoopSet
 
 
 def wire_car(options: RunOptions, vehicle: Vehicle) -> Wiring:
-    """The wiring of the network that was named, else of the LEAF that is heard, else of the vehicle."""
-    own = load_network(options.network or vehicle.network)
-    wiring = wire(own, options.buses)
+    """The wiring of the network that was named, else of the vehicle's."""
+    return wire(load_network(options.network or vehicle.network), options.buses)
+
+
+def rewire(wiring: Wiring, options: RunOptions) -> Wiring:
+    """The wiring of the LEAF that is heard, if none was named and one is."""
     if options.network or not wiring.leaves_process:
         return wiring
-    heard, text = network_heard(own, listen(wiring.in_order, LISTENING, listen_only=options.listen_only))
+    heard, text = network_heard(wiring.network, listen(wiring.in_order, LISTENING, listen_only=options.listen_only))
     tell(text)
     return wire(heard, options.buses)
 
@@ -144,7 +148,7 @@ class BusRun:
         A failure calls ``let_go``, and so does a signal; a second one ends at once.
         """
         asked: list[bool] = []
-        began = time.monotonic()
+        began: float | None = None
         failing = False
 
         def end() -> None:
@@ -155,6 +159,7 @@ class BusRun:
 
         with ended_by_signals(end), Keyboard() as keyboard:
             for chunk in self.bench.chunks(math.inf, LOOK):
+                began = time.monotonic() if began is None else began
                 self._roles.look(chunk.frames, time.monotonic() - began)
                 if self.bench.failures and not failing:
                     failing = True
@@ -166,10 +171,11 @@ class BusRun:
     def report(self, title: str, rows: list[Row]) -> tuple[int, bool]:
         """Print how it went; the number of rows that miss their target, and whether the run failed."""
         port = self._node.port[0]
+        received, sent = self.bench.carried
         rows = [
             *rows,
-            Row("frames received", int(port.received.sum()), "1"),
-            Row("frames sent", int(port.sent.sum()), "1"),
+            Row("frames received", received, "1"),
+            Row("frames sent", sent, "1"),
             bounded("CRC errors", int(port.crc_errors.sum()), "1", maximum=0),
             bounded("counter errors", int(port.counter_errors.sum() + port.lost.sum()), "1", maximum=0),
             *bus_rows(self.bench),
@@ -197,9 +203,11 @@ def run_ecu(
     by_hand, rest = hand.of(wiring), rest_bus_roles(rest_bus)
     if voltage is not None and "battery" not in rest:
         raise UsageError("--supply is what the rest-bus battery tells: add --rest-bus battery")
+    wiring = rewire(wiring, options)
     operator = Operator() if by_hand or arm else None
+    supply = SUPPLY_VOLTAGE if voltage is None else voltage
     nodes = controller_station(
-        wiring, car, rest=rest, operator=operator, by_hand=by_hand, voltage=SUPPLY_VOLTAGE if voltage is None else voltage
+        wiring, car, rest=rest, operator=operator, by_hand=by_hand, voltage=supply, listening=options.listen_only
     )
     controller = nodes[0]
     clamp = controller.parameters.hand_torque
@@ -211,13 +219,19 @@ def run_ecu(
         run.compile()
         if by_hand:
             tell(f"torque by hand, at most {clamp.torque_max[0]:g} Nm and {clamp.speed_max[0] * RPM:.0f} rpm; {KEYS}")
+            if hand.torque and hand.torque.highest > clamp.torque_max[0]:
+                tell(
+                    f"of the torque asked for, up to {hand.torque.highest:g} Nm, no more is given; --torque-max raises the clamp"
+                )
             if not arm:
                 tell("disarmed: no torque until you press a, or start with --arm")
-        if operator and arm:
-            operator.arm()
+        if operator:
+            operator.torque_max = float(clamp.torque_max[0]) if by_hand else math.inf
+            operator.arm(arm)
         watch = ControllerWatch(
             tell, run.bench, controller, switch=rest_bus_of(nodes) if "pedals" in rest else None, operator=operator,
-            torque=hand.torque, duration=options.duration,
+            supply=supply if "battery" in rest else None, by_hand=by_hand, torque=hand.torque, duration=options.duration,
+            expects_ready=not options.listen_only,
         )  # fmt: skip
         run.go(watch.look, watch.let_go, keys=operator is not None)
     return run.report("The controller on its buses", watch.rows())
@@ -226,12 +240,14 @@ def run_ecu(
 def run_bench(options: RunOptions, scenario: str, vehicle: str, roles: list[str]) -> tuple[int, bool]:
     """The virtual car alone, or those ``roles`` of it; the number of rows that miss their target, and whether the run failed."""
     car = load_vehicle(vehicle)
-    wiring = wire_car(options, car)
+    course = load_scenario(scenario)
+    wiring = rewire(wire_car(options, car), options)
     network = wiring.network
-    drive = Drive(network, car, load_scenario(scenario), duration=options.duration)
+    drive = Drive(network, car, course, duration=options.duration)
     if not roles and not wiring.is_virtual:  # whoever arms a real part sits at a panel of his own
         roles = [role for role in roles_of_car(network) if role != "panel"]
     if roles:
+        require_connected(wiring, roles)
         drive.car = car_of_roles(drive.car, network, roles)
     ended: list[bool] = []
     seen: list[str] = []

@@ -30,7 +30,7 @@ def bus_rows(bench: RealtimeBench) -> list[Row]:
         rows.append(Row(f"{name}: off the grid, p99", late, "ms", note="" if late is not None else "no frame was sent"))
     rows.append(bounded("own frames of others", bench.foreign_frames, "1", maximum=0))
     rows += [Row("bus", "see note", note=problem) for problem in bench.problems]
-    return rows + [Row("run", error, "", "no error", False) for error in bench.errors]
+    return rows + [Row("run", "failed", "", "no error", False, error) for error in bench.errors]
 
 
 def _time_row(name: str, histogram: Any) -> Row:

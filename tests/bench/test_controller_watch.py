@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from interpreter import needs_compiler
 
+from bench import controller_watch
 from bench.controller_watch import LETTING_GO, ControllerWatch
 from bench.nodes.operator_panel import ARMED, FRONT, HEARTBEAT, STOP
 from bench.operator import Operator, TorqueProfile
@@ -13,6 +14,12 @@ from firmware_model.measurements import Fault, SupervisorState
 from hil.network.database import load_network
 
 pytestmark = needs_compiler
+
+
+@pytest.fixture(autouse=True)
+def no_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the car is off, no time has to pass; a test of that time says so."""
+    monkeypatch.setattr(controller_watch, "OFF_TIME", 0.0)
 
 
 class Rig:
@@ -31,6 +38,9 @@ class Rig:
         self.watch = ControllerWatch(
             self.told.append, self, self.controller, switch=self.switch, operator=self.operator, torque=torque, **options,
         )  # fmt: skip
+        self.look(state=SupervisorState.OFF)
+        self.look()
+        self.told.clear()
 
     def look(self, *keys: str, state=None, faults=0, torque=0.0) -> bool:
         measured = self.controller.measurements.supervisor
@@ -198,3 +208,58 @@ def test_a_duration_ends_the_run() -> None:
     rig = Rig(duration=0.0)
     rig.look(state=SupervisorState.OFF)
     assert rig.watch.let_go_at is not None
+
+
+def test_the_car_stays_off_long_enough_for_every_control_unit_to_hear_of_it(monkeypatch) -> None:
+    now = [50.0]
+    monkeypatch.setattr("bench.controller_watch.time.monotonic", lambda: now[0])
+    rig = Rig()
+    monkeypatch.setattr(controller_watch, "OFF_TIME", 0.5)
+    rig.look(state=SupervisorState.READY)
+    rig.losses += 1
+    rig.look()
+    for seconds, on in ((0.0, 0), (0.4, 0), (0.09, 0), (0.02, 1)):
+        now[0] += seconds
+        rig.look(state=SupervisorState.OFF)
+        assert rig.switch.parameters.power_switch[0] == on
+
+
+def test_a_fault_that_an_inverter_remembers_is_cleared_by_switching_off_and_on_once() -> None:
+    rig = Rig()
+    for tries in (1, 2):
+        rig.look(state=SupervisorState.HIGH_VOLTAGE_ON, faults=Fault.FRONT_INVERTER_ERROR)
+        rig.look()
+        assert rig.switch.parameters.power_switch[0] == tries - 1
+        rig.look(state=SupervisorState.OFF)
+        rig.look()
+        assert rig.switch.parameters.power_switch[0] == 1
+    assert sum("once more" in text for text in rig.told) == 1
+    rig.look(state=SupervisorState.READY)
+    rig.look(state=SupervisorState.HIGH_VOLTAGE_ON, faults=Fault.FRONT_INVERTER_ERROR)
+    rig.look()
+    assert rig.switch.parameters.power_switch[0] == 0  # another start, another try
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_by_hand_a_fault_in_between_disarms_and_torque_does_not_come_back_by_itself(by_hand: bool) -> None:
+    rig = Rig(by_hand=by_hand)
+    rig.look("a", faults=Fault.PEDALS_SILENT | Fault.FRONT_INVERTER_INVALID)  # as at every start
+    assert rig.armed
+    rig.look(state=SupervisorState.READY)
+    rig.look(faults=Fault.FRONT_INVERTER_SILENT)
+    assert rig.armed != by_hand
+    assert ("operator: disarmed, because of front inverter silent" in rig.told) == by_hand
+    rig.look("a", faults=Fault.FRONT_INVERTER_SILENT | Fault.NOT_ARMED)
+    assert rig.armed
+
+
+def test_a_supply_of_another_voltage_than_was_said_is_told_with_what_to_say() -> None:
+    rig = Rig(supply=350.0)
+    rig.controller.inputs["front"]["dc_voltage"] = 394.6
+    rig.look(state=SupervisorState.HIGH_VOLTAGE_ON, faults=Fault.FRONT_DC_LINK)
+    assert rig.told[-1] == "front: the inverter tells 395 V, the rest-bus 350 V: say --supply 395"
+
+
+def test_who_never_gets_ready_misses_a_target_unless_only_listening() -> None:
+    assert Rig().watch.rows()[0].passed is False
+    assert Rig(expects_ready=False).watch.rows()[0].passed is None

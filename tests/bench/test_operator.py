@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from interpreter import needs_compiler
 
-from bench.nodes.operator_panel import FRONT, HEARTBEAT, REAR, STOP
+from bench.nodes.operator_panel import FRONT, HEARTBEAT, PER_NEWTON_METRE, REAR, STOP
 from bench.operator import Operator, parse_torque, read_torque
 from hil.errors import UsageError
 
@@ -83,3 +83,15 @@ def test_a_csv_that_is_wrong_names_its_line(tmp_path: Path, text: str, message: 
     path.write_text(text)
     with pytest.raises(UsageError, match=message):
         read_torque(path)
+
+
+def test_more_than_the_clamp_is_not_asked_for() -> None:
+    operator = Operator(torque_max=2.5)
+    for key, asked in (("up", 1.0), ("up", 2.0), ("up", 2.5), ("up", 2.5), ("down", 1.5)):
+        operator.press(key)
+        assert (operator.front, operator.rear) == (asked, asked)
+        assert operator.words[FRONT] == round(asked * PER_NEWTON_METRE)
+
+
+def test_the_highest_torque_of_a_profile_is_that_of_either_motor_and_sign() -> None:
+    assert parse_torque("3,-7").highest == 7.0

@@ -4,7 +4,7 @@ import pytest
 from leaf_frames import battery_temperature, inverter_state
 
 from bench.operator import Operator
-from bench.station import controller_station, local_roles, network_heard, rest_bus_roles, wire
+from bench.station import controller_station, local_roles, network_heard, require_connected, rest_bus_roles, wire
 from bench.vehicles import load_vehicle
 from hil.errors import UsageError
 from hil.frames import PlainFrame, frames_of, payload_from_bytes
@@ -124,3 +124,14 @@ def test_of_silence_and_of_strangers_no_network_is_concluded(network) -> None:
 def test_a_network_of_ones_own_is_not_doubted(network) -> None:
     own = replace(network, name="my_network")
     assert network_heard(own, frames_heard(inverter_state(0)))[0].name == "my_network"
+
+
+def test_roles_that_nobody_would_hear_are_refused(network) -> None:
+    wiring = wire(network, {"front": "virtual:f"})
+    require_connected(wiring, ["rear_inverter", "front_inverter"])
+    with pytest.raises(UsageError, match="rear_inverter: nobody would hear them; connect --rear ADDRESS"):
+        require_connected(wiring, ["rear_inverter"])
+
+
+def test_who_only_listens_needs_nobody(network) -> None:
+    controller_station(wire(network, {"front": "virtual:f"}), load_vehicle("leaf_plus"), listening=True)
