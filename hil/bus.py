@@ -1,5 +1,6 @@
 """Buses by address: what an address says, which of them are real, which are the same, and opening one with python-can."""
 
+import contextlib
 import errno
 import ipaddress
 import itertools
@@ -173,6 +174,8 @@ def _check_reachable(address: BusAddress, parameters: Mapping[str, Any]) -> None
     interface = INTERFACES.get(address.interface)
     if interface and interface.serial and is_path(address.channel):
         check_port(address.channel)
+    if address.interface == "udp_multicast" and _is_ip(address.channel) and not _is_multicast(address.channel):
+        raise UsageError("this is no multicast group; groups are 224.0.0.0 to 239.255.255.255, for example 239.74.163.2")
     if address.interface == "socketcan":
         _check_link(address)
     if address.interface == "socketcand":
@@ -230,6 +233,12 @@ def _is_isolated_vcan(name: str) -> bool:
         return link is not None and link.kind == "vcan" and gateway_rules() == 0
     except OSError:
         return False
+
+
+def _is_ip(channel: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return bool(ipaddress.ip_address(channel))
+    return False
 
 
 def _is_multicast(channel: str) -> bool:

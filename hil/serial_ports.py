@@ -12,6 +12,7 @@ from hil.errors import UsageError
 
 BY_ID = Path("/dev/serial/by-id")
 PSEUDO_TERMINALS = "/dev/pts/"
+MEMORY_DEVICES = 1  # major number of /dev/null and its like, on Linux
 HUB_PROCESS = "e4hil-hub"  # what a virtual CAN network calls itself (PR_SET_NAME); by it others know its ports
 LOCK_REFUSED = "exclusively lock"  # in what pyserial raises for a port that somebody has locked
 own_hub_ports: set[str] = set()  # pseudo-terminals of a virtual CAN network in this process
@@ -74,6 +75,8 @@ def check_port(path: str) -> None:
         raise UsageError(f"the port cannot be looked at: {error.strerror}") from error
     if not stat.S_ISCHR(found.st_mode):
         raise UsageError("this is no serial port, but a file or folder; e4hil adapters lists the ports")
+    if os.major(found.st_rdev) == MEMORY_DEVICES:
+        raise UsageError("this is no serial port, but a device of the memory; e4hil adapters lists the ports")
     if not may_open(path):
         raise UsageError(forbidden(found))
     # The maker of a pseudo-terminal may hold both its ends; on a real port every other reader takes bytes away.

@@ -67,6 +67,8 @@ def test_an_unknown_interface_says_what_was_probably_meant() -> None:
         ("slcan:/dev/ttyACM77@500000", "no such port; there are: "),
         ("slcan:ttyACM77@500000", "no such port; there are: "),
         ("slcan:/tmp@500000", "no serial port, but a file or folder"),
+        ("slcan:/dev/null@500000", "no serial port, but a device of the memory"),
+        ("udp_multicast:1.2.3.4", "no multicast group; groups are 224.0.0.0 to"),
         ("slcan:/dev/ttyACM77@123456", "cannot do 123456 bit/s; it can do: 10000"),
         ("slcan:/dev/ttyACM77@500000,bud=9600", 'no option "bud", did you mean "baud"'),
         ("robotell:/dev/ttyACM77", "no such port"),
