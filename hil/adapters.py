@@ -324,7 +324,7 @@ def _listening(seconds: float, notes: list[str]) -> Iterator[Callable[[], list[A
                 receiver.bind(("", BEACON_PORT))
                 receiver.settimeout(0.1)
                 while time.monotonic() < end and not stop.is_set():
-                    with contextlib.suppress(TimeoutError):  # quiet for now; listened to until the end
+                    with contextlib.suppress(TimeoutError):  # no beacon in this tenth of a second; the next one may bring it
                         found.update((adapter.address, adapter) for adapter in read_beacon(receiver.recv(4096)))
         except OSError as error:
             notes.append(f"socketcand: cannot listen for beacons on UDP port {BEACON_PORT}: {error.strerror or error}")

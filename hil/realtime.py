@@ -360,17 +360,18 @@ class RealtimeStation:
     @property
     def carried(self) -> tuple[int, int]:
         """Frames received and sent on the buses; what stays inside the station is not among them."""
-        return sum(session.received for session in self._sessions), sum(session.sent for session in self._sessions)
+        counters = [session.counters for session in self._sessions]
+        return sum(found.received for found in counters), sum(found.sent for found in counters)
 
     @property
     def losses(self) -> int:
         """Times that a bus was lost."""
-        return sum(session.losses for session in self._sessions)
+        return sum(session.counters.losses for session in self._sessions)
 
     @property
     def foreign_frames(self) -> int:
         """Frames of this station that somebody else has sent."""
-        return sum(session.foreign for session in self._sessions)
+        return sum(session.counters.foreign for session in self._sessions)
 
     @property
     def is_connected(self) -> bool:

@@ -200,31 +200,6 @@ class BusSession:
         return bool(self.words[SILENT])
 
     @property
-    def foreign(self) -> int:
-        """Frames of this station that somebody else has sent."""
-        return self.counters.foreign
-
-    @property
-    def received(self) -> int:
-        """Frames received."""
-        return self.counters.received
-
-    @property
-    def sent(self) -> int:
-        """Frames sent."""
-        return self.counters.sent
-
-    @property
-    def connections(self) -> int:
-        """Times that the bus was opened."""
-        return self.counters.connections
-
-    @property
-    def losses(self) -> int:
-        """Times that the bus was lost."""
-        return self.counters.losses
-
-    @property
     def load(self) -> float:
         """Share of the bus's time that its frames take, see BusLoad."""
         return self._load.share

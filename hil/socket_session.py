@@ -22,7 +22,7 @@ from hil.drivers import close_bus, reason
 from hil.errors import UsageError
 from hil.histogram import percentile
 from hil.ring import DROPPED, load_word, store_word, take
-from hil.session_records import BusLoad, SessionEvent, SessionSettings, foreign_text, lost_text
+from hil.session_records import BusLoad, Counters, SessionEvent, SessionSettings, foreign_text, lost_text
 from hil.socketcan import (
     DETACHED,
     EXPIRY,
@@ -98,7 +98,7 @@ class SocketSession:
         self._received = 0  # frames, when it was looked last
         self._foreign_told = False
         self._heard = self._opened = self._lost = 0.0  # [s, monotonic]
-        self.connections = 0  # times that the bus was opened
+        self._connections = 0  # times that the bus was opened
         self._times_lost = 0
         self._attempts = 0  # to open the bus again, since it was lost
         self._delay, self._due = self.settings.retry_first, 0.0  # [s] from attempt to attempt, and when the next one is
@@ -173,24 +173,20 @@ class SocketSession:
         return [f"{self.name}: {text}" for text, count in told.items() if count]
 
     @property
-    def received(self) -> int:
-        """Frames received."""
-        return int(self.statistics.received + self.statistics.foreign)
-
-    @property
-    def sent(self) -> int:
-        """Frames sent."""
-        return int(self.statistics.sent)
-
-    @property
-    def foreign(self) -> int:
-        """Frames of this station that somebody else has sent."""
-        return int(self.statistics.foreign)
-
-    @property
-    def losses(self) -> int:
-        """Times that the bus was lost; each bus-off counts, however short."""
-        return self._times_lost + int(self.statistics.error_frames[BUS_OFF_CLASS])
+    def counters(self) -> Counters:
+        """What was counted so far, of what a CAN socket counts; each bus-off is a loss, however short."""
+        found = self.statistics
+        return Counters(
+            received=int(found.received + found.foreign),
+            sent=int(found.sent),
+            discarded=int(found.expired),
+            refused=int(found.withheld),
+            foreign=int(found.foreign),
+            error_frames=int(found.errors),
+            connections=self._connections,
+            losses=self._times_lost + int(found.error_frames[BUS_OFF_CLASS]),
+            attempts=self._attempts,
+        )
 
     @property
     def load(self) -> float:
@@ -229,7 +225,7 @@ class SocketSession:
         for name in ("lost", "warning", "passive", "bus_off"):
             self.statistics[name] = 0
         store_word(self._control, WANTED, under.fileno())
-        self.connections += 1
+        self._connections += 1
         store_word(self.words, SILENT, 0)
         self._opened = self._heard = time.monotonic()
 
@@ -264,7 +260,7 @@ class SocketSession:
         self._attach()
 
     def _notice_silence(self, now: float) -> None:
-        received = self.received
+        received = self.counters.received
         if received != self._received:
             self._received, self._heard = received, now
         silent = now - self._heard > self.settings.silence

@@ -27,7 +27,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     previous = settings.CACHE_DIR
     settings.CACHE_DIR = str(CACHE_DIRECTORY / "numba")
     try:
-        # The stubs of numba know nothing of _nrt.
+        # numba's options include _nrt, its type stubs do not: hence the exception from the check of types.
         return numba.njit(function, cache=True, nogil=True, error_model="numpy", _nrt=False)  # type: ignore[call-overload]
     finally:
         settings.CACHE_DIR = previous

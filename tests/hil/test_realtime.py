@@ -4,6 +4,7 @@ import math
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from waiting import nothing_left_behind, wait_until
 
 from hil import bus, clock, realtime
 from hil import session as sessions
+from hil.captures import read_capture
 from hil.errors import UsageError
 from hil.frames import FrameFlags
 from hil.network.database import load_network
 from hil.node import Node, NodeSpec
 from hil.realtime import RealtimeBench, SessionOptions
+from hil.recorder import Recorder
 from hil.session import BusSession
 from hil.timing import LoopSettings, Overrun
 
@@ -184,34 +187,23 @@ def test_an_unknown_interface_lists_those_there_are(tmp_path: Path) -> None:
         next(bench.chunks(1.0, 0.1))
 
 
-class Recording:
-    """Stands for the recorder."""
-
-    def __init__(self) -> None:
-        self.frames: list[Any] = []
-
-    def begin(self, origin: int) -> None:
-        assert origin > 0
-
-    def add(self, frames: Any) -> None:
-        self.frames.extend(frames)
-
-
 def test_the_recorder_is_told_every_frame_and_the_chunks_all_but_error_frames(tmp_path: Path) -> None:
-    recording = Recording()
-    bench = bench_on(tmp_path, "virtual:test_recording", options=SessionOptions(recorder=recording))  # type: ignore[arg-type]
+    recorder = Recorder(tmp_path / "run.blf", ["front"], time.monotonic_ns())
+    bench = bench_on(tmp_path, "virtual:test_recording", options=SessionOptions(recorder=recorder))
     told: list[Any] = []
     with can.Bus(interface="virtual", channel="test_recording") as peer:
-        for chunk in bench.chunks(60.0, 0.02):
+        for looks, chunk in enumerate(bench.chunks(60.0, 0.02)):
             told.extend(chunk.frames)
             peer.send(can.Message(is_error_frame=True))
-            if any(frame.kind & FrameFlags.ERROR for frame in recording.frames):
+            if looks > 10 and told:
                 bench.request_stop()
+    recorder.stop()
     assert bench.errors == []
     assert {int(frame.identifier) for frame in told} == {0x1D4, 0x1DA}
     assert not any(frame.kind & FrameFlags.ERROR for frame in told)
-    received = [frame for frame in recording.frames if frame.kind == 0]
-    assert len(received) == len(told)  # the chunks tell of each frame once, of two stations
+    recorded = read_capture(tmp_path / "run.blf").frames
+    assert np.count_nonzero(recorded.kind & FrameFlags.ERROR) > 0
+    assert np.count_nonzero(recorded.kind == 0) == len(told)  # the chunks tell of each frame once, of two stations
 
 
 def test_frames_missing_in_the_recording_are_told_and_do_not_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -377,7 +377,7 @@ def test_own_frames_that_somebody_else_sends_are_left_out_counted_and_said_once(
     rig.come(0x1D4)
     rig.read()
     rig.session.look()
-    assert rig.session.foreign == 5
+    assert rig.session.counters.foreign == 5
     assert [text for text in rig.told if "somebody else" in text] == [
         "front: somebody else sends frames of this station, 18CC078C first: they are left out; find the other one and end it"
     ]
@@ -388,7 +388,7 @@ def test_who_only_listens_may_hear_the_frames_of_its_own_role(rig_of) -> None:
     rig = rig_of(listen_only=True)
     rig.come(0x1D4)
     assert list(rig.read().identifier) == [0x1D4]
-    assert rig.session.foreign == 0
+    assert rig.session.counters.foreign == 0
 
 
 def test_load_and_deviation_are_those_of_its_frames(rig: Rig) -> None:
@@ -430,7 +430,7 @@ def test_a_lost_bus_is_opened_again_with_growing_delays_and_its_reason_is_said_o
     wait_until(mended)
     assert np.all(np.diff([lost, *attempts]) >= [0.0, 0.02, 0.02, 0.02])  # doubled once, then as long as it may be
     assert first.in_use_when_closed == DETACHED
-    assert rig.session.connections == 2
+    assert rig.session.counters.connections == 2
     _, is_lost, cannot, again = rig.told
     assert is_lost.startswith("front: is lost, it is opened again as soon as it is back: ")
     assert cannot == "front: cannot be opened, it is tried again: no such link"

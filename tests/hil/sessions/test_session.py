@@ -151,7 +151,8 @@ def test_load_is_that_of_the_last_whole_second(monkeypatch):
     load = BusLoad(500_000)
     frames = new_frames(100)
     frames.length = 8
-    for now[0] in (0.5, 1.0):
+    for seconds in (0.5, 1.0):
+        now[0] = seconds
         load.add(frames)
         assert load.share == pytest.approx(100 * 135 / 500_000 / 0.5)
     now[0] = 1.5
@@ -214,7 +215,7 @@ def test_own_frames_that_somebody_else_sends_are_left_out_counted_and_said_once(
             peer.send(can.Message(arbitration_id=identifier, is_extended_id=extended, data=b"\1"))
         wait_until(lambda: rig.session.counters.received == 4)
         assert rig.received().identifier.tolist() == [0x1DA]
-        assert rig.session.foreign == 3
+        assert rig.session.counters.foreign == 3
         assert [text for text in rig.texts() if "somebody else" in text] == [
             "front: somebody else sends frames of this station, 1D4 first: they are left out; find the other one and end it"
         ]
@@ -227,4 +228,4 @@ def test_who_only_listens_may_hear_the_frames_of_its_own_role(peer):
         peer.send(can.Message(arbitration_id=0x1D4, is_extended_id=False, data=b"\1"))
         wait_until(lambda: rig.session.counters.received == 1)
         assert rig.received().identifier.tolist() == [0x1D4]
-        assert rig.session.foreign == 0
+        assert rig.session.counters.foreign == 0

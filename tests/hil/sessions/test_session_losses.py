@@ -30,7 +30,7 @@ def test_unplugging_is_said_once_and_plugging_in_again_heals_it(dongle):
         assert words[STATE] == BusState.LOST
         dongle.plug()
         rig.wait_for(BusState.ACTIVE)
-        assert rig.session.connections == 2
+        assert rig.session.counters.connections == 2
         assert rig.session.error is None
         dongle.write(b"t1DB1CC\r")
         wait_until(lambda: rig.session.counters.received == 2)
@@ -258,7 +258,7 @@ def test_an_error_of_the_supervisor_itself_is_a_lost_bus_and_heals(peer, monkeyp
     monkeypatch.setattr(sessions.BusSession, place, failing)
     with Rig(bus, opener=virtual(peer)) as rig:
         if place == "_disconnect":
-            wait_until(lambda: rig.session.connections == 1)
+            wait_until(lambda: rig.session.counters.connections == 1)
             bus.said = BusState.BUS_OFF
         wait_until(lambda: not errors)
         rig.wait_for(BusState.ACTIVE)

@@ -79,7 +79,7 @@ def test_an_error_of_sending_is_a_lost_bus(peer):
     with Rig(bus, opener=virtual(peer)) as rig:
         rig.wait_for(BusState.ACTIVE)
         rig.push(0x1D4)
-        wait_until(lambda: rig.session.connections == 2)
+        wait_until(lambda: rig.session.counters.connections == 2)
         assert rig.session.counters.losses == 1
         assert rig.session.counters.discarded == 1
     assert "[Errno 19] No such device" in rig.texts()[1]
@@ -94,7 +94,7 @@ def test_a_controller_that_is_asked_tells_error_passive_and_bus_off(peer):
         bus.said = BusState.ACTIVE
         rig.wait_for(BusState.ACTIVE)
         bus.said = BusState.BUS_OFF
-        wait_until(lambda: rig.session.connections == 2)
+        wait_until(lambda: rig.session.counters.connections == 2)
         rig.wait_for(BusState.ACTIVE)
     assert [event.state for event in rig.events] == [2, 3, 2, 4, 2]
 
@@ -148,7 +148,7 @@ def test_a_driver_that_hangs_while_the_bus_is_open_is_a_lost_bus_that_heals(peer
             rig.wait_for(BusState.ACTIVE)
             bus.hanging = (hanging,)
             rig.push(0x1D4)
-            wait_until(lambda: rig.session.connections == 2)
+            wait_until(lambda: rig.session.counters.connections == 2)
             rig.wait_for(BusState.ACTIVE)
             rig.push(0x1D5)
             wait_until(lambda: bus_heard(peer, 0x1D5))
@@ -172,7 +172,7 @@ def test_frames_that_become_due_while_a_driver_hangs_in_closing_are_discarded(pe
             rig.wait_for(BusState.BUS_OFF)
             rig.push(0x1D4)
             wait_until(lambda: rig.session.counters.discarded == 1)
-            assert rig.session.connections == 1
+            assert rig.session.counters.connections == 1
             bus.let_go.set()
             rig.wait_for(BusState.ACTIVE)
     finally:
