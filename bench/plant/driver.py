@@ -11,6 +11,7 @@ from firmware_model.kernel import flag, integer, kernel, real, record
 from firmware_model.kernel.math import clamp, slew
 
 PREVIEW_POINTS = 20  # of the path and of the prediction, up to the preview time
+PREVIEW_PERIOD = 0.01  # [s] between two looks at the path: far below any driver's reaction, and a steering robot's set-point raster
 STANDSTILL = 0.3  # [m/s] slower than this, a driver who wants to stand just holds the brake
 
 
@@ -61,6 +62,8 @@ class DriverState:
     learnt_acceleration = real("m/s2", "integral of the speed error: slope, headwind, a weak car")
     braking = flag("the foot is on the brake")
     segment = integer("path segment that the car is at")
+    wanted_angle = real("rad", "steering-wheel angle that the last look at the path asked for")
+    until_preview = real("s", "time until the next look at the path")
 
 
 @kernel
@@ -179,6 +182,22 @@ def single_track(v: float, driver: Any) -> tuple[tuple[float, float], tuple[floa
 def follow_path(dt: float, body: Any, path: Any, driver: Any, state: Any) -> None:
     """Turn the steering wheel for ``dt`` [s] so that the car, moving as ``body`` (BodyMeasurements), follows ``path`` (n, 3) [m].
 
+    The path is looked at once in PREVIEW_PERIOD; the hands move all the time.
+    """
+    state.until_preview -= dt
+    if state.until_preview < 0.5 * dt:
+        state.until_preview += PREVIEW_PERIOD
+        wanted = driver.steering_ratio * previewed_angle(body, path, driver, state)
+        state.wanted_angle = clamp(wanted, -driver.steering_limit, driver.steering_limit)
+    state.steering_wheel_angle = slew(
+        state.steering_wheel_angle, state.wanted_angle, driver.steering_rate, driver.steering_rate, dt
+    )
+
+
+@kernel
+def previewed_angle(body: Any, path: Any, driver: Any, state: Any) -> float:
+    """Road-wheel angle [rad] with which the car, moving as ``body`` (BodyMeasurements), comes nearest to ``path`` (n, 3) [m].
+
     Optimal preview (C. C. MacAdam, IEEE Trans. SMC 11(6), 1981): of all road-wheel angles that could be held, the one with which
     a linear bicycle model, started from the car's own motion, comes nearest to the path over the preview time,
 
@@ -214,5 +233,4 @@ def follow_path(dt: float, body: Any, path: Any, driver: Any, state: Any) -> Non
         across = cos_psi * (p_y - body.y) - sin_psi * (p_x - body.x)
         above += g * (across - y_free)
         below += g * g
-    wanted = clamp(driver.steering_ratio * above / below, -driver.steering_limit, driver.steering_limit)
-    state.steering_wheel_angle = slew(state.steering_wheel_angle, wanted, driver.steering_rate, driver.steering_rate, dt)
+    return above / below

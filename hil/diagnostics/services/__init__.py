@@ -1,0 +1,1 @@
+"""The services of the controller's diagnostic server, one file each."""
