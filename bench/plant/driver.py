@@ -11,7 +11,7 @@ from firmware_model.kernel import flag, integer, kernel, real, record
 from firmware_model.kernel.math import clamp, slew
 
 PREVIEW_POINTS = 20  # of the path and of the prediction, up to the preview time
-PREVIEW_PERIOD = 0.01  # [s] between two looks at the path: far below any driver's reaction, and a steering robot's set-point raster
+PREVIEW_PERIOD = 0.01  # [s] from one look at the path to the next: the raster of a steering robot's set-points
 STANDSTILL = 0.3  # [m/s] slower than this, a driver who wants to stand just holds the brake
 
 
@@ -184,11 +184,11 @@ def follow_path(dt: float, body: Any, path: Any, driver: Any, state: Any) -> Non
 
     The path is looked at once in PREVIEW_PERIOD; the hands move all the time.
     """
-    state.until_preview -= dt
     if state.until_preview < 0.5 * dt:
         state.until_preview += PREVIEW_PERIOD
         wanted = driver.steering_ratio * previewed_angle(body, path, driver, state)
         state.wanted_angle = clamp(wanted, -driver.steering_limit, driver.steering_limit)
+    state.until_preview -= dt
     state.steering_wheel_angle = slew(
         state.steering_wheel_angle, state.wanted_angle, driver.steering_rate, driver.steering_rate, dt
     )

@@ -189,3 +189,19 @@ def test_understeer_gradient_is_that_of_the_axles_stiffnesses():
     expected = 1880.0 / 2.7 * ((2.7 - 1.296) / c_f - 1.296 / c_r)
     assert car.understeer_gradient(parameters) == pytest.approx(expected, rel=1e-12)
     assert 0.002 < expected < 0.006
+
+
+@pytest.mark.parametrize("dt", [1e-3, 1e-4])
+def test_the_path_is_looked_at_every_10_ms_whatever_the_step(dt):
+    habits, hands = driver.DriverParameters.new(), driver.DriverState.new()
+    path = driver.path_table(np.array([[0.0, 0.0], [100.0, 0.0]]))
+    motion = car.Measurements.new()[0].body
+    motion.longitudinal_speed = 20.0
+    wanted = []
+    for i in range(round(0.05 / dt)):
+        motion.y = 1e-3 * i * dt  # the answer changes with every look
+        driver.follow_path(dt, motion, path, habits[0], hands[0])
+        wanted.append(float(hands.wanted_angle[0]))
+    looks = np.flatnonzero(np.diff(wanted)) + 1
+    assert np.diff(looks).tolist() == [round(0.01 / dt)] * 3
+    assert len(looks) == 4
