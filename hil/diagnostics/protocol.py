@@ -5,6 +5,8 @@ said in its own file (:mod:`hil.diagnostics.services`); what it may and when is 
 conformance test and the lists for people are made.
 """
 
+import contextlib
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -13,10 +15,14 @@ S3_TIME = 5.0  # [s] without a request until a session ends (S3 server)
 P2_TIME = 0.05  # [s] until a request is answered
 P2_STAR_TIME = 5.0  # [s] until it is answered once more, after "response pending"
 PENDING_PERIOD = 0.5 * P2_STAR_TIME  # [s] from one "response pending" to the next
+SENDING_TIME = 0.1  # [s] in which an answer has left
+STANDSTILL = 0.5  # [m/s] up to which the car stands, as far as a tester is concerned
 LONGEST = 4095  # bytes of a message of ISO 15765-2 with a 12-bit length
 NEGATIVE = 0x7F
 POSITIVE = 0x40  # is added to the service's number
 SUPPRESS = 0x80  # bit of a sub-function: no positive answer is wanted
+TESTER_PRESENT_UNANSWERED = b"\x3e\x80"
+LOGGED = 16  # bytes of a request that are told in the audit log
 
 
 class Code(IntEnum):
@@ -36,6 +42,13 @@ class Code(IntEnum):
     INVALID_KEY = 0x35
     EXCEEDED_NUMBER_OF_ATTEMPTS = 0x36
     REQUIRED_TIME_DELAY_NOT_EXPIRED = 0x37
+    CERTIFICATE_INVALID_TIME_PERIOD = 0x50
+    CERTIFICATE_INVALID_SIGNATURE = 0x51
+    CERTIFICATE_INVALID_CHAIN_OF_TRUST = 0x52
+    CERTIFICATE_INVALID_TYPE = 0x53
+    CERTIFICATE_INVALID_FORMAT = 0x54
+    CERTIFICATE_INVALID_CONTENT = 0x55
+    OWNERSHIP_VERIFICATION_FAILED = 0x58
     TRANSFER_NOT_ACCEPTED = 0x70
     TRANSFER_DATA_SUSPENDED = 0x71
     GENERAL_PROGRAMMING_FAILURE = 0x72
@@ -97,6 +110,7 @@ class Tester:
     access: Access = Access.LOCKED
     last_heard: float = 0.0  # [s]
     leaving: list[Callable[["Tester"], None]] = field(default_factory=list)  # called when the session is left, then forgotten
+    afterwards: list[tuple[float, Callable[[], None]]] = field(default_factory=list)  # what is called when it is that time [s]
 
     def enter(self, session: Session) -> None:
         """Begin a session, which ends the one before with all that was allowed or started in it."""
@@ -138,6 +152,7 @@ class Rule:
     maximum_length: int = LONGEST
     sessions: frozenset[Session] = ALL_SESSIONS
     access: Access = Access.LOCKED
+    standing: bool = False  # not while the car drives
 
 
 @dataclass(frozen=True)
@@ -148,6 +163,7 @@ class Service:
     name: str
     rule: Rule | None = None
     sub_functions: Mapping[int, Rule] = field(default_factory=dict)
+    audited: bool = False  # it changes something: what is asked of it, and what came of it, is logged
 
     @property
     def sessions(self) -> frozenset[Session]:
@@ -170,11 +186,27 @@ class Pending:
         return now - self.told > (PENDING_PERIOD if self.was_told else 0.5 * P2_TIME)
 
 
+# Name of the tester, what he asked for, what came of it. Raises NegativeResponseError if that cannot be kept.
+Audit = Callable[[str, str, str], None]
+
+
+def no_audit(tester: str, what: str, outcome: str) -> None:
+    """The audit of control units in which nothing can be changed."""
+
+
+def unknown_speed() -> float:
+    """The speed [m/s] of a car that nobody can tell: then nothing is done that asks for standing."""
+    return math.nan
+
+
 class DiagnosticServer:
     """One control unit's server; serves several testers, each with a session of his own."""
 
-    def __init__(self, services: Iterable[Service]) -> None:
+    def __init__(self, services: Iterable[Service], speed: Callable[[], float] = unknown_speed, audit: Audit = no_audit) -> None:
+        """``speed``: of the car [m/s]. ``audit``: keeps what is asked of audited services, and what came of it."""
         self.services = {service.number: service for service in services}
+        self._speed = speed
+        self._audit = audit
         self._pending: dict[Tester, Pending] = {}
 
     def request(self, tester: Tester, data: bytes, now: float, *, functional: bool = False) -> bytes | None:
@@ -185,9 +217,11 @@ class DiagnosticServer:
         tester.last_heard = now
         request = Request(tester, data, now, functional)
         if tester in self._pending:
-            return None if functional or data == b"\x3e\x80" else negative(data[0], Code.BUSY_REPEAT_REQUEST)
+            return self._while_busy(request)
         try:
-            answer = self._find_rule(request).handle(request)
+            rule = self._find_rule(request)
+            self._log(request, "allowed")  # what cannot be logged is not done
+            answer = rule.handle(request)
         except NegativeResponseError as error:
             return self._refused(request, error.code)
         if callable(answer):
@@ -199,6 +233,8 @@ class DiagnosticServer:
         """What is to be said now without being asked; ends sessions of ``testers`` who are silent. To be called every few ms."""
         for tester in testers:
             self._end_session_if_silent(tester, now)
+            while tester.afterwards and now >= tester.afterwards[0][0]:
+                tester.afterwards.pop(0)[1]()
         answers = [(tester, self._work_on(tester, now)) for tester in list(self._pending)]
         return [(tester, answer) for tester, answer in answers if answer is not None]
 
@@ -208,7 +244,7 @@ class DiagnosticServer:
             tester.enter(Session.DEFAULT)
 
     def _find_rule(self, request: Request) -> Rule:
-        """The rule for a request that is fit to be handled, checked in the order of ISO 14229-1, 8.7.
+        """The rule for a request that is fit to be handled, checked in the order of ISO 14229-1, figures 5 and 6.
 
         Raises NegativeResponseError.
         """
@@ -231,7 +267,16 @@ class DiagnosticServer:
             raise NegativeResponseError(Code.SECURITY_ACCESS_DENIED)
         if not rule.minimum_length <= len(data) <= rule.maximum_length:
             raise NegativeResponseError(Code.INCORRECT_LENGTH)
+        if rule.standing:
+            require_standstill(self._speed)
         return rule
+
+    def _while_busy(self, request: Request) -> bytes | None:
+        """To a tester whose last request is still worked on."""
+        if request.data == TESTER_PRESENT_UNANSWERED:
+            return None
+        supported = request.data[0] in self.services
+        return self._refused(request, Code.BUSY_REPEAT_REQUEST if supported else Code.SERVICE_NOT_SUPPORTED)
 
     def _work_on(self, tester: Tester, now: float) -> bytes | None:
         pending = self._pending[tester]
@@ -253,16 +298,33 @@ class DiagnosticServer:
     def _answered(self, request: Request, answer: bytes, *, was_told: bool = False) -> bytes | None:
         """The positive answer, unless it is suppressed; after "response pending" it never is."""
         number = request.data[0]
-        if self.services[number].sub_functions and request.data[1] & SUPPRESS and not was_told:
-            return None
         if 1 + len(answer) > LONGEST:
             return self._refused(request, Code.RESPONSE_TOO_LONG, was_told=was_told)
+        with contextlib.suppress(NegativeResponseError):  # it is done, and that it was allowed is logged
+            self._log(request, "done")
+        if self.services[number].sub_functions and request.data[1] & SUPPRESS and not was_told:
+            return None
         return bytes([number + POSITIVE]) + answer
 
     def _refused(self, request: Request, code: Code, *, was_told: bool = False) -> bytes | None:
+        with contextlib.suppress(NegativeResponseError):  # nothing is done that had to be logged
+            self._log(request, f"refused: {NegativeResponseError(code)}")
         if request.functional and code in NOT_TOLD_TO_ALL and not was_told:
             return None
         return negative(request.data[0], code)
+
+    def _log(self, request: Request, outcome: str) -> None:
+        """Raises NegativeResponseError if an audited request cannot be logged."""
+        service = self.services.get(request.data[0])
+        if service and service.audited:
+            rest = f" ... ({len(request.data)} bytes)" if len(request.data) > LOGGED else ""
+            self._audit(request.tester.name, f"{service.name} {request.data[:LOGGED].hex(' ')}{rest}", outcome)
+
+
+def require_standstill(speed: Callable[[], float]) -> None:
+    """Raises NegativeResponseError unless ``speed`` [m/s] is that of a car that stands; one that is not known is not."""
+    if not abs(speed()) <= STANDSTILL:
+        raise NegativeResponseError(Code.VEHICLE_SPEED_TOO_HIGH)
 
 
 def negative(service: int, code: Code) -> bytes:
