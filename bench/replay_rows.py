@@ -11,6 +11,7 @@ from bench.replay import SOURCES, ReplayResult
 from bench.rows import Row
 from firmware_model.measurements import Constraint, Fault
 from hil.decoding import Series
+from hil.diagnostics.trouble_codes import code_name
 from hil.integrity import MessageIntegrity
 
 NO_INPUT = "no input"
@@ -152,11 +153,6 @@ def car_rows(result: ReplayResult) -> Iterator[Row]:
         limit = result.battery(f"{direction}_limit")
         yield _row(f"{direction} limit of the battery", limit, "kW", np.max, KILO, _range_note(limit, "kW", KILO))
         yield _share_row(f"{direction} limit used at most", result.limit_share(direction) if len(limit) else Series())
-
-
-def code_name(code: int) -> str:
-    """A trouble code of two bytes as people write it (SAE J2012)."""
-    return f"{'PCBU'[code >> 14]}{code >> 12 & 3}{code & 0xFFF:03X}"
 
 
 def _torque_row(name: str, torque: Series) -> Row:

@@ -1,0 +1,88 @@
+"""What the fault memory is told of the controller: its faults, known reasons for them, where operation cycles begin and end."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from firmware_model.measurements import Fault, SupervisorState
+from hil.diagnostics.fault_memory import FaultMemory
+from hil.diagnostics.trouble_codes import TOLD, Finding
+from hil.node import Node
+
+AXLES = (
+    ("front", Fault.FRONT_INVERTER_SILENT, Finding.FRONT_INVERTER_CRC, Finding.FRONT_INVERTER_FROZEN),
+    ("rear", Fault.REAR_INVERTER_SILENT, Finding.REAR_INVERTER_CRC, Finding.REAR_INVERTER_FROZEN),
+)
+ALL_TOLD = sum(TOLD.values())
+
+
+PERIOD = 0.02  # [s] between two looks; a code that an inverter broadcasts stands longer
+
+
+class FaultWatch:
+    """Looks at the controller's memory and keeps its fault memory: ``look`` by whoever has the time, or a thread of its own."""
+
+    def __init__(self, controller: Node, memory: FaultMemory, snapshot: Callable[[], bytes]) -> None:
+        """``snapshot`` gives what follows the number of a snapshot record in an answer of 0x19 04."""
+        self.memory = memory
+        self._controller = controller
+        self._snapshot = snapshot
+        self._findings = 0
+        self._errors = self._link_errors()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Look at the wall clock's pace from now on."""
+        self._thread = threading.Thread(target=self._run, name="fault memory", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look a last time, and have the memory kept."""
+        self._stopping.set()
+        if self._thread:
+            self._thread.join()
+        self.memory.close()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(PERIOD):
+            self.look(time.monotonic())
+        self.look(time.monotonic())
+
+    def look(self, now: float) -> None:
+        """Take in what is there at ``now`` [s]."""
+        supervisor = self._controller.measurements[0].supervisor
+        state = int(supervisor.state)
+        if (state != SupervisorState.OFF) != self.memory.in_cycle:
+            self._change_cycle()
+        if self.memory.in_cycle:
+            faults = int(supervisor.faults) | int(supervisor.latched_faults)
+            causes = faults | self._find(faults)
+            self.memory.update(causes, self._snapshot, now, testing=state == SupervisorState.READY)
+
+    def _change_cycle(self) -> None:
+        if self.memory.in_cycle:
+            self.memory.end_cycle()
+            self._findings = 0
+        else:
+            self.memory.begin_cycle()
+
+    def _find(self, faults: int) -> int:
+        """The reasons that are known for ``faults``: each from when it is seen until its fault is gone."""
+        inputs = self._controller.inputs[0]
+        errors = self._link_errors()
+        for (_, silent, *reasons), before, after in zip(AXLES, self._errors, errors, strict=True):
+            for reason, old, new in zip(reasons, before, after, strict=True):
+                if not faults & silent:
+                    self._findings &= ~reason
+                elif new > old:
+                    self._findings |= reason
+        self._errors = errors
+        self._findings |= TOLD.get(int(inputs.front_condition.trouble_code), 0)
+        return self._findings if faults & Fault.FRONT_INVERTER_ERROR else self._findings & ~ALL_TOLD
+
+    def _link_errors(self) -> list[tuple[int, int]]:
+        """Errors of the CRC and of the counter so far, of each inverter."""
+        inputs: Any = self._controller.inputs[0]
+        return [(int(inputs[axle].link.crc_errors), int(inputs[axle].link.counter_errors)) for axle, *_ in AXLES]
