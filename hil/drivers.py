@@ -84,19 +84,28 @@ class Echoes:
     def expect(self, *frame: int) -> None:
         """``frame`` is about to be sent."""
         with self._lock:
+            self._drop_old()
             self._expected.append((time.monotonic() + ECHO_SPAN, frame))
+
+    def forget(self) -> None:
+        """The frame that was expected last was not sent."""
+        with self._lock:
+            self._expected.pop()
 
     def is_one(self, *frame: int) -> bool:
         """Whether a received ``frame`` is one of ours; the next like it is not, unless it was sent twice."""
         with self._lock:
-            now = time.monotonic()
-            while self._expected and self._expected[0][0] < now:
-                self._expected.popleft()
+            self._drop_old()
             for place, (_, expected) in enumerate(self._expected):
                 if expected == frame:
                     del self._expected[place]
                     return True
         return False
+
+    def _drop_old(self) -> None:
+        now = time.monotonic()
+        while self._expected and self._expected[0][0] < now:
+            self._expected.popleft()
 
 
 class Attempt(threading.Thread):

@@ -39,6 +39,7 @@ class FrameFlags(IntFlag):
 
 
 EXTENDED, ERROR, REMOTE, TRANSMITTED = (int(flag) for flag in FrameFlags)  # plain numbers are several times as fast
+EXTENDED_KEY = 1 << 32  # marks a 29-bit identifier in the keys of tables
 
 
 class PlainFrame(NamedTuple):
@@ -64,6 +65,11 @@ def frames_of(plain: Iterable[PlainFrame]) -> Any:
     for name, column in zip(PlainFrame._fields, zip(*rows, strict=True), strict=False):  # no columns without rows
         frames[name] = column
     return frames
+
+
+def frame_key(identifier: int, extended: int) -> int:
+    """One number for identifier and format."""
+    return identifier | EXTENDED_KEY if extended else identifier
 
 
 def payload_from_bytes(data: bytes) -> int:

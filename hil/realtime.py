@@ -29,7 +29,7 @@ from hil.generated import import_generated, module_name
 from hil.lockstep import OUTBOX, Chunk, sample_type
 from hil.network.codegen import generate_codecs
 from hil.network.database import Network
-from hil.node import Node, NodeSpec, array_names, generate_glue, sent_messages
+from hil.node import Node, NodeSpec, array_names, generate_glue, new_port, sent_messages
 from hil.ring import CONTROL_WORDS, DROPPED, load_word, new_rings, store_word, take, touched
 from hil.scheduling import Finding, Scheduling, examine
 from hil.session import BusSession
@@ -40,10 +40,12 @@ from hil.timing import LoopMeasurements, LoopSettings, LoopStatistics, Overrun
 from hil.transport import ABSENT, NOBODY, RINGS, SOCKET
 
 if TYPE_CHECKING:
+    from hil.diagnostics.responder import Responder, ResponderSpec
     from hil.recorder import Recorder
 
+BEGUN_ANEW = ("inputs", "outputs", "state", "measurements", "port")  # memory of a node that a restart begins anew
 RING = 4096  # frames; one second of a full 500 kbit/s bus
-RUN = 0  # place in the control words of a loop
+RUN, RESTART = 0, 1  # places in the control words of a loop
 LONGEST_STEP = 10_000_000  # [ns] that a step is told to have passed after periods were left out, unless one is longer
 START_DELAY = 100_000_000  # [ns] in which the sessions of all nodes start
 SAMPLES_KEPT = 5_000_000_000  # [ns] of samples that may wait to be taken
@@ -53,7 +55,7 @@ LOOP = '''
 def loop_{name}(origin, parameters_array, control, statistics_array, measurements_array, sample_control, samples,
                 ways, wakes, submitted, receive_control, receive_storage, send_control, send_storage,
                 bus_words, socket_control, socket_memory, rules, socket_statistics, monitor_control, monitor_storage,
-                incoming, outbox, timespec, one, {arrays}):
+                incoming, outbox, timespec, one, {starts}, {arrays}):
     """Run the station in every period from ``origin`` [ns, CLOCK_MONOTONIC] until asked to stop."""
     parameters = parameters_array[0]
     period = parameters.period
@@ -70,6 +72,9 @@ def loop_{name}(origin, parameters_array, control, statistics_array, measurement
         now = deadline - origin
         dt = min(now - before, max(LONGEST_STEP, period)) * 1e-9
         before = now
+        if load_word(control, RESTART):
+            store_word(control, RESTART, 0)
+{restart}
         for bus in range({buses}):
             ring = (receive_control[bus], receive_storage[bus])
             socket = (socket_control[bus], socket_memory[bus], socket_statistics[bus])
@@ -110,8 +115,8 @@ def loop_{name}(origin, parameters_array, control, statistics_array, measurement
 
 IMPORTS = """
 from hil.clock import monotonic, wake_at
-from hil.realtime import LONGEST_STEP, RUN
-from hil.ring import DROPPED, claim, load_word, publish
+from hil.realtime import LONGEST_STEP, RESTART, RUN
+from hil.ring import DROPPED, claim, load_word, publish, store_word
 from hil.socketcan import let_go, transmit
 from hil.timing import finish_period, keep_grid
 from hil.transport import SOCKET, collect, is_lost, lost_frames, notify, submit
@@ -125,6 +130,8 @@ def generate_loop(network: Network, specs: Sequence[NodeSpec], codecs: str) -> s
     loop = LOOP.format(
         name=specs[0].name,
         arrays=", ".join(names),
+        starts=", ".join(f"start_{array}" for array in BEGUN_ANEW),
+        restart="\n".join(f"            {line}" for line in _restart(specs[0], network)),
         records="\n".join(f"    r_{array} = {array}{'' if array in tables else '[0]'}" for array in names),
         receive="\n".join(f"                {_receive('incoming[k]', spec)}" for spec in specs),
         ticks="\n".join(_tick_and_tell(spec, specs) for spec in specs),
@@ -136,6 +143,19 @@ def generate_loop(network: Network, specs: Sequence[NodeSpec], codecs: str) -> s
         ),
     )
     return "\n".join([generate_glue(network, list(specs), codecs), IMPORTS, loop])
+
+
+def _restart(spec: NodeSpec, network: Network) -> Iterator[str]:
+    """Put the memory of a node back to its start. When its frames are due stays: they keep their grid, and none comes twice."""
+    for array in BEGUN_ANEW[:-1]:
+        yield f"{spec.name}_{array}[0] = start_{array}[0]"
+    layout = new_port(spec, network).dtype
+    for name in (name for name in layout.names if name != "next_due"):
+        if shape := layout[name].shape:
+            yield f"for k in range({shape[0]}):"
+            yield f"    r_{spec.name}_port.{name}[k] = start_port[0].{name}[k]"
+        else:
+            yield f"r_{spec.name}_port.{name} = start_port[0].{name}"
 
 
 def _receive(frame: str, spec: NodeSpec) -> str:
@@ -207,6 +227,9 @@ class RealtimeStation:
         self._outbox = new_frames(OUTBOX)
         self._timespec = np.zeros(2, dtype=np.int64)
         self._one = np.ones(1, dtype=np.int64)
+        self._starts = [getattr(self.nodes[0], array).copy() for array in BEGUN_ANEW]
+        self._specs: list[tuple[int, ResponderSpec]] = []
+        self._responders: list[Responder] = []
         self._opened: dict[int, tuple[Any, BusAddress]] = {}  # buses that no session has yet
         self._closing = ExitStack()  # of these
         self._sessions: list[BusSession | SocketSession] = []
@@ -234,6 +257,8 @@ class RealtimeStation:
 
     def prepare(self, scheduling: Scheduling) -> None:
         """Start the loop's thread, as far as it can get without a bus: to its processor, at its priority."""
+        for start, array in zip(self._starts, BEGUN_ANEW, strict=True):
+            start[:] = getattr(self.nodes[0], array)
         ready = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(scheduling, ready), name=f"loop {self.name}", daemon=True)
         self._thread.start()
@@ -241,14 +266,36 @@ class RealtimeStation:
 
     def start(self, origin: int) -> None:
         """Take the prepared station onto its buses; the first period begins at ``origin`` [ns]."""
+        if self._specs:
+            from hil.diagnostics.responder import Responder
+
         for index, (bus, address) in self._opened.items():
             self._sessions.append(self._session(bus, address, index, origin))
         self._closing.pop_all()  # from here on each session closes its own
+        self._responders = [
+            Responder(spec, session.open_mailbox(spec.addresses.received, spec.addresses.sent), self._events.append)
+            for index, spec in self._specs
+            for session in self._sessions
+            if session.index == index
+        ]
         for session in self._sessions:
             session.start()
         store_word(self._control, RUN, 1)
         self._origin = origin
         self._go.set()
+
+    def answer(self, bus: int, spec: "ResponderSpec") -> None:
+        """Let a diagnostic server answer on a bus, by its index, while the station runs and has that bus."""
+        self._specs.append((bus, spec))
+
+    def start_responders(self) -> None:
+        """Start what answers testers: threads of ordinary priority, after those that carry frames."""
+        for responder in self._responders:
+            responder.start()
+
+    def restart(self) -> None:
+        """Begin the first node anew in the next period: all but its parameters is as at the start."""
+        store_word(self._control, RESTART, 1)
 
     def _session(self, bus: Any, address: BusAddress, index: int, origin: int) -> BusSession | SocketSession:
         options: dict[str, Any] = {
@@ -300,6 +347,8 @@ class RealtimeStation:
 
     def stop(self) -> None:
         """End the loop, then the sessions."""
+        for responder in self._responders:
+            responder.stop()
         self.request_stop()
         self._go.set()
         if self._thread:
@@ -409,6 +458,7 @@ class RealtimeStation:
             self._outbox,
             self._timespec,
             self._one,
+            *self._starts,
             *(array for node in self.nodes for array in node.arrays),
         )
 
@@ -476,6 +526,8 @@ class RealtimeBench:
                     with scheduling.carrying():
                         for station in self.stations:
                             station.start(origin)
+                    for station in self.stations:
+                        station.start_responders()
                     end = origin * 1e-9 + duration
                     while (left := end - time.monotonic()) > 0 and not self._stopping:
                         select.select([self._alarm], [], [], min(chunk, left))

@@ -13,7 +13,7 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,10 +40,12 @@ from hil.frames import (
     TRANSMITTED,
     PlainFrame,
     bytes_from_payload,
+    frame_key,
     frames_of,
     new_frames,
     payload_from_bytes,
 )
+from hil.mailbox import FrameFilter, QueueMailbox
 from hil.ring import drain, new_rings, push_values, store_word
 from hil.session_records import (
     BusLoad,
@@ -71,7 +73,6 @@ HISTORY = 65_536  # frames kept for who takes them: 17 s of a full bus
 MOST_REFUSED = 4096  # identifiers that are said one by one
 UNREADABLE_IN_A_ROW = 100  # lines or frames without sense after which the bus counts as lost
 ERRORS_IN_A_ROW = 20  # error frames without a good one in between that make the bitrate doubtful
-EXTENDED_KEY = 1 << 32  # marks a 29-bit identifier in the keys of tables
 
 
 @dataclass(eq=False)
@@ -148,6 +149,7 @@ class BusSession:
         self._send_ring = plain(send_ring)
         self._allowed = None if allowed is None else {frame_key(*item) for item in allowed}
         self._report = report
+        self._mailboxes: tuple[QueueMailbox, ...] = ()
         self._history: deque[PlainFrame] = deque(maxlen=HISTORY)
         self._load = BusLoad(self.bitrate)
         self._refused: set[int] = set()
@@ -173,6 +175,12 @@ class BusSession:
         """Start the session; it opens its bus by itself."""
         self._supervisor.start()
 
+    def open_mailbox(self, received: Iterable[FrameFilter], sent: Iterable[FrameFilter]) -> QueueMailbox:
+        """A mailbox for the frames ``received``, which the loop has no more, and ``sent``, which nobody else may send now."""
+        mailbox = QueueMailbox(received, sent, lambda: os.eventfd_write(self.wake, 1), self._now)
+        self._mailboxes += (mailbox,)
+        return mailbox
+
     def stop(self) -> None:
         """Send what waits, end the threads and close the bus, within a second. What hangs in a driver is left behind."""
         self._stopping.set()
@@ -185,6 +193,8 @@ class BusSession:
         elif given := self._given:  # it was never started
             self._close(given, CLOSE_TIMEOUT)
             self._given = None
+        for mailbox in self._mailboxes:
+            mailbox.close()  # from here on it wakes nobody
         if self.wake != NOBODY:
             os.close(self.wake)
             self.wake = NOBODY
@@ -212,6 +222,7 @@ class BusSession:
     def problems(self) -> list[str]:
         """What did not go as it should, in whole sentences; losses and states are told by events."""
         c = self.counters
+        untaken = sum(mailbox.lost for mailbox in self._mailboxes)
         told = {
             f"{c.discarded} frames were not sent, because the bus was not open": c.discarded,
             f"{c.late} frames were not sent, because the driver was more than {self.settings.stale:g} s behind": c.late,
@@ -220,6 +231,7 @@ class BusSession:
             f"{c.unreadable} received lines or frames made no sense": c.unreadable,
             f"{c.error_frames} error frames were received": c.error_frames,
             f"{c.abandoned} calls into the driver did not come back": c.abandoned,
+            f"{untaken} frames were not taken from a mailbox in time": untaken,
         }
         return [f"{self.name}: {text}" for text, count in told.items() if count]
 
@@ -396,6 +408,8 @@ class BusSession:
         with self._gate:
             while count := drain(*self._send_ring, waiting):
                 self.counters.discarded += count
+            while mail := self._mail():
+                self.counters.discarded += len(mail)
         self._release_unsent()
 
     def _release_unsent(self) -> None:
@@ -494,13 +508,14 @@ class BusSession:
             kind |= REMOTE
         if connection.echoes and connection.echoes.is_one(identifier, payload, length, kind):
             return
+        frame = PlainFrame(now, payload, identifier, self.index, length, kind)
         foreign = self._is_own(identifier, kind)
         if foreign:
             self._note_foreign(identifier, kind & EXTENDED)
         with self._gate:
             if connection is not self._connection:
                 return
-            if not kind & REMOTE and not foreign:
+            if not kind & REMOTE and not foreign and not self._post(frame):
                 push_values(*self._receive_ring, now, np.uint64(payload), identifier, self.index, length, kind)
         connection.heard = True
         self._received_at = now
@@ -510,9 +525,23 @@ class BusSession:
 
     def _is_own(self, identifier: int, kind: int) -> bool:
         """Whether a frame that comes in is one that this station sends, and nobody else may."""
-        if self._allowed is None or self.listen_only or kind & REMOTE:
+        if self.listen_only or kind & REMOTE:
             return False
-        return frame_key(identifier, kind & EXTENDED) in self._allowed
+        key = frame_key(identifier, kind & EXTENDED)
+        return (self._allowed is not None and key in self._allowed) or any(mailbox.sends(key) for mailbox in self._mailboxes)
+
+    def _post(self, frame: PlainFrame) -> bool:
+        """Hand a frame to the mailboxes that want it; whether there is one."""
+        key = frame_key(frame.identifier, frame.kind & EXTENDED)
+        wanting = [mailbox for mailbox in self._mailboxes if mailbox.receives(key)]
+        for mailbox in wanting:
+            mailbox.deliver(frame)
+        return bool(wanting)
+
+    def _mail(self) -> list[tuple[int, ...]]:
+        """At most one frame of each mailbox, as rows of the ring: then those of the loop come first again."""
+        mail = [frame for mailbox in self._mailboxes if (frame := mailbox.take())]
+        return [(frame.time, frame.payload, frame.identifier, 0, frame.length, frame.kind, 0) for frame in mail]
 
     def _note_foreign(self, identifier: int, extended: int) -> None:
         if not self.counters.foreign:
@@ -537,13 +566,14 @@ class BusSession:
                 if connection is not self._connection or connection.ended.is_set():
                     return
                 count = drain(*self._send_ring, waiting)
-            rows = waiting[:count].tolist()
+                mail = self._mail()
+            rows = waiting[:count].tolist() + mail
             for done, (due, payload, identifier, _, length, kind, _) in enumerate(rows):
                 if connection.ended.is_set():
-                    self.counters.discarded += count - done
+                    self.counters.discarded += len(rows) - done
                     return
                 self._transmit(connection, due, payload, identifier, length, kind & EXTENDED)
-            if not count:
+            if not rows:
                 if stopping:
                     return
                 self._wait()
@@ -557,7 +587,7 @@ class BusSession:
     def _transmit(self, connection: Connection, due: int, payload: int, identifier: int, length: int, extended: int) -> None:
         if self.listen_only:
             return
-        if self._allowed is not None and frame_key(identifier, extended) not in self._allowed:
+        if not self._may_send(frame_key(identifier, extended)):
             self._refuse(identifier, extended)
             return
         if self._now() - due > self.settings.stale * 1e9:
@@ -586,6 +616,9 @@ class BusSession:
         self.deviations.add(sent - due)
         self._keep(sent, payload, identifier, length, extended | TRANSMITTED)
 
+    def _may_send(self, key: int) -> bool:
+        return self._allowed is None or key in self._allowed or any(mailbox.sends(key) for mailbox in self._mailboxes)
+
     def _refuse(self, identifier: int, extended: int) -> None:
         self.counters.refused += 1
         key = frame_key(identifier, extended)
@@ -604,11 +637,6 @@ def plain(ring: tuple[Any, Any]) -> tuple[Any, Any]:
     """The same memory as arrays of numpy's own class, with which Python calls a kernel in a third of the time."""
     control, storage = ring
     return np.asarray(control), np.asarray(storage)
-
-
-def frame_key(identifier: int, extended: int) -> int:
-    """One number for identifier and format."""
-    return identifier | EXTENDED_KEY if extended else identifier
 
 
 def classic_message(identifier: int, extended: int, data: bytes) -> Any:

@@ -8,19 +8,21 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hil.bus_interfaces import ACKNOWLEDGING, BITRATE
-from hil.bus_state import BUS_WORDS, SILENT, STATE, BusState
+from hil.bus_state import BUS_WORDS, SILENT, STATE, UNSENT, BusState
 from hil.can_errors import BUS_OFF_CLASS
 from hil.can_links import find_link
 from hil.drivers import close_bus, reason
 from hil.errors import UsageError
+from hil.frames import ERROR, EXTENDED, EXTENDED_KEY, REMOTE, TRANSMITTED
 from hil.histogram import percentile
+from hil.mailbox import FrameFilter, SocketMailbox
 from hil.ring import DROPPED, load_word, store_word, take
 from hil.session_records import BusLoad, Counters, SessionEvent, SessionSettings, foreign_text, lost_text
 from hil.socketcan import (
@@ -86,6 +88,10 @@ class SocketSession:
         self.statistics = sockets.statistics[index]
         self._bus = bus
         self._channel = str(getattr(bus, "channel", ""))
+        self.index = index
+        self._mailboxes: tuple[SocketMailbox, ...] = ()
+        self._unsent = 0  # frames of mailboxes
+        self._foreign = 0  # frames that mailboxes send, from others
         self._origin = origin
         self._opener = opener
         self._report = report
@@ -116,8 +122,18 @@ class SocketSession:
         self._attach()
         self._become(BusState.ACTIVE, "is open")
 
+    def open_mailbox(self, received: Iterable[FrameFilter], sent: Iterable[FrameFilter]) -> SocketMailbox:
+        """A mailbox for the frames ``received``, and ``sent``, which nobody else may send now."""
+        mailbox = SocketMailbox(received, sent, self.index, self._now, self._note_unsent, self.listen_only)
+        self._mailboxes += (mailbox,)
+        if self.state in (BusState.ACTIVE, BusState.ERROR_PASSIVE, BusState.BUS_OFF):
+            self._attach_mailbox(mailbox)
+        return mailbox
+
     def stop(self) -> None:
         """Take the socket from the loop, and close the bus once the loop works with it no more."""
+        for mailbox in self._mailboxes:
+            mailbox.close()
         store_word(self._control, WANTED, DETACHED)
         give_up = time.monotonic() + DETACH_TIMEOUT
         while load_word(self._control, IN_USE) != DETACHED:
@@ -145,7 +161,9 @@ class SocketSession:
             self._become(found, "is error-active again")
         if found < BusState.BUS_OFF:
             self._notice_silence(now)
-        self._notice_foreign()
+        if self.statistics.foreign:
+            first = int(self.statistics.foreign_identifier)
+            self._notice_foreign(first & EXTENDED_MASK, first & EXTENDED_ID)
 
     @property
     def state(self) -> BusState:
@@ -176,12 +194,13 @@ class SocketSession:
     def counters(self) -> Counters:
         """What was counted so far, of what a CAN socket counts; each bus-off is a loss, however short."""
         found = self.statistics
+        mailed = sum(mailbox.sent for mailbox in self._mailboxes)
         return Counters(
-            received=int(found.received + found.foreign),
-            sent=int(found.sent),
-            discarded=int(found.expired),
+            received=int(found.received + found.foreign) - mailed,  # the loop's socket has received these, too
+            sent=int(found.sent) + mailed,
+            discarded=int(found.expired) + self._unsent,
             refused=int(found.withheld),
-            foreign=int(found.foreign),
+            foreign=int(found.foreign) + self._foreign,
             error_frames=int(found.errors),
             connections=self._connections,
             losses=self._times_lost + int(found.error_frames[BUS_OFF_CLASS]),
@@ -205,8 +224,23 @@ class SocketSession:
     def new_frames(self) -> Any:
         """All frames since the last call, error frames among them; those sent are TRANSMITTED, at the time they were sent."""
         frames = take(*self._monitor)
+        if not self.listen_only:
+            self._tell_own(frames)
         self._load.add(frames)
         return frames
+
+    def _tell_own(self, frames: Any) -> None:
+        """Mark what mailboxes have sent: to the loop's socket it came in. What is like it, and came from others, is foreign."""
+        data = frames.kind & (ERROR | REMOTE | TRANSMITTED) == 0
+        keys = np.where(frames.kind & EXTENDED, EXTENDED_KEY, 0) | frames.identifier
+        for mailbox in self._mailboxes:
+            for place in np.flatnonzero(data & mailbox.among_sent(keys)):
+                frame = frames[place]
+                if mailbox.echoes.is_one(*(int(frame[name]) for name in ("identifier", "payload", "length", "kind"))):
+                    frame.kind |= TRANSMITTED
+                    continue
+                self._foreign += 1
+                self._notice_foreign(int(frame.identifier), int(frame.kind) & EXTENDED)
 
     def _found(self) -> BusState:
         found = self.statistics
@@ -225,13 +259,23 @@ class SocketSession:
         for name in ("lost", "warning", "passive", "bus_off"):
             self.statistics[name] = 0
         store_word(self._control, WANTED, under.fileno())
+        for mailbox in self._mailboxes:
+            self._attach_mailbox(mailbox)
         self._connections += 1
         store_word(self.words, SILENT, 0)
         self._opened = self._heard = time.monotonic()
 
+    def _attach_mailbox(self, mailbox: SocketMailbox) -> None:
+        try:
+            mailbox.attach(self._channel)
+        except OSError as error:  # the loop's socket finds the same, and its loss is mended
+            self._say(f"no socket beside that of the loop: {reason(error)}")
+
     def _lose(self, now: float) -> None:
         """Take the lost socket from the loop, and say so."""
         store_word(self._control, WANTED, DETACHED)
+        for mailbox in self._mailboxes:
+            mailbox.detach()
         self._times_lost += 1
         self._become(BusState.LOST, lost_text(BusState.LOST, str(self.error), returns=self._opener is not None))
         if now - self._opened > self._delay:  # a connection that held longer than the delay before it earns a new start
@@ -261,18 +305,24 @@ class SocketSession:
 
     def _notice_silence(self, now: float) -> None:
         received = self.counters.received
-        if received != self._received:
+        if received > self._received:
             self._received, self._heard = received, now
         silent = now - self._heard > self.settings.silence
         if silent != bool(self.words[SILENT]):
             store_word(self.words, SILENT, int(silent))
             self._say(self.settings.silence_text if silent else "frames arrive again")
 
-    def _notice_foreign(self) -> None:
-        if self.statistics.foreign and not self._foreign_told:
+    def _notice_foreign(self, identifier: int, extended: int) -> None:
+        if not self._foreign_told:
             self._foreign_told = True
-            first = int(self.statistics.foreign_identifier)
-            self._say(foreign_text(first & EXTENDED_MASK, first & EXTENDED_ID))
+            self._say(foreign_text(identifier, extended))
+
+    def _note_unsent(self) -> None:
+        self._unsent += 1
+        store_word(self.words, UNSENT, self._unsent)
+
+    def _now(self) -> int:
+        return time.monotonic_ns() - self._origin
 
     def _become(self, state: BusState, text: str) -> None:
         if state != self.state:
@@ -283,4 +333,4 @@ class SocketSession:
     def _say(self, text: str) -> None:
         if self._report:
             with contextlib.suppress(Exception):  # a terminal that is gone must not end the session
-                self._report(SessionEvent(time.monotonic_ns() - self._origin, self.state, f"{self.name}: {text}"))
+                self._report(SessionEvent(self._now(), self.state, f"{self.name}: {text}"))

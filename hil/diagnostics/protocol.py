@@ -209,6 +209,11 @@ class DiagnosticServer:
         self._audit = audit
         self._pending: dict[Tester, Pending] = {}
 
+    @property
+    def is_working(self) -> bool:
+        """Whether an answer is still being worked on: then ``poll`` has something to do."""
+        return bool(self._pending)
+
     def request(self, tester: Tester, data: bytes, now: float, *, functional: bool = False) -> bytes | None:
         """The answer to ``data``; None if there is none to give, or not yet: then ``poll`` gives it."""
         if not data:

@@ -1,4 +1,7 @@
+from collections.abc import Iterator
+
 import pytest
+from bus_places import INTERFACES, Place
 
 from hil.captures import read_capture
 from hil.errors import UsageError
@@ -26,3 +29,10 @@ def error_of(capture_of):
         return str(caught.value)
 
     return message
+
+
+@pytest.fixture(params=INTERFACES)
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    """A bus of every kind in turn."""
+    with INTERFACES[request.param]() as addresses:
+        yield addresses

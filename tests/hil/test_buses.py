@@ -1,21 +1,19 @@
 """One behavioural suite for every bus: what a node does on it is the same, whatever carries the frames.
 
 Runs over python-can's ``virtual``, over slcan through a hub, over ``udp_multicast`` where multicast works, and over SocketCAN
-where there is a vcan: ``make test-vcan`` brings one. A further interface is one more entry of ``INTERFACES``.
+where there is a vcan: ``make test-vcan`` brings one. A further interface is one more entry of ``bus_places.INTERFACES``.
 """
 
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import can
 import numpy as np
 import pytest
-from platforms import NO_VCAN, VCAN, VCAN_ABSENT, needs_absolute_sleep
+from bus_places import Place
+from platforms import needs_absolute_sleep
 from running import LONG_ENOUGH, STATUS, TORQUE, bench_on, received, run_until
 from small_network import CAR, CONTROLLER, write_small_network
 
@@ -24,60 +22,8 @@ from hil.frames import FrameFlags, bytes_from_payload
 from hil.network.database import load_network
 from hil.session import BusSession
 from hil.socket_session import SocketSession
-from hil.virtual_can import BusPlan, Hub, serving
 
 pytestmark = needs_absolute_sleep
-
-
-Place = tuple[str, str]  # the address of the node's bus, and the one by which somebody else is on it
-
-
-@contextmanager
-def virtual() -> Iterator[Place]:
-    yield "virtual:test_buses", "virtual:test_buses"
-
-
-@contextmanager
-def slcan() -> Iterator[Place]:
-    """Two adapters of a hub in this process; a serial port serves one program."""
-    with tempfile.TemporaryDirectory() as folder, serving(Hub([BusPlan("front")], folder=Path(folder))) as hub:
-        yield hub.address("front0"), hub.address("front1")
-
-
-@contextmanager
-def udp_multicast() -> Iterator[Place]:
-    """A multicast group, if this machine passes frames through it."""
-    address = "udp_multicast:239.74.163.77"
-    try:
-        with can.Bus(**options_of(address)) as one, can.Bus(**options_of(address)) as other:
-            one.send(can.Message(arbitration_id=1))
-            heard = other.recv(1.0)
-    except (can.CanError, OSError, ImportError) as error:
-        pytest.skip(f"no multicast here: {error}")
-    if heard is None:
-        pytest.skip("no multicast here: a frame does not come back")
-    yield address, address
-
-
-@contextmanager
-def socketcan() -> Iterator[Place]:
-    if VCAN_ABSENT:
-        pytest.skip(NO_VCAN)
-    yield f"socketcan:{VCAN}", f"socketcan:{VCAN}"
-
-
-INTERFACES = {"virtual": virtual, "slcan": slcan, "udp_multicast": udp_multicast, "socketcan": socketcan}
-
-
-def options_of(address: str) -> dict[str, Any]:
-    parsed = parse_bus_address(address)
-    return {"interface": parsed.interface, "channel": parsed.channel}
-
-
-@pytest.fixture(params=INTERFACES)
-def place(request: pytest.FixtureRequest) -> Iterator[Place]:
-    with INTERFACES[request.param]() as addresses:
-        yield addresses
 
 
 @pytest.fixture

@@ -1,0 +1,233 @@
+"""A control unit's diagnostic server on its bus: one thread, which sleeps until a frame comes or an answer is due.
+
+A tester is whoever sends on the pair of 11-bit identifiers, and each tester's address of the 29-bit identifiers of ISO 15765-4
+(0x18DA..., functional 0x18DB33...); each has a channel and a session of its own. A functional request is answered on the channel
+of the tester it came from.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hil.diagnostics.channel import Channel, TransportSettings, single_frame
+from hil.diagnostics.protocol import S3_TIME, Code, DiagnosticServer, Session, Tester, negative
+from hil.frames import EXTENDED, PlainFrame, bytes_from_payload
+from hil.mailbox import FrameFilter, Mailbox
+
+FUNCTIONAL = 0x7DF
+FIXED, FIXED_FUNCTIONAL = 0x18DA_0000, 0x18DB_3300  # 29 bits: ISO 15765-4, 10.4; to which a target and a source are added
+ANY_SOURCE, ANY_TARGET = 0x1FFF_FF00, 0x1FFF_00FF  # masks of them
+TESTERS_MOST = 8  # by 29-bit identifiers, at once
+POLL_PERIOD = 5e-3  # [s] while a session or an answer goes on
+STOP_TIMEOUT = 1.0  # [s]
+FAULTS_TOLD = 20  # different failures of services that are told
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where a control unit is reached."""
+
+    request: int  # 11-bit identifiers
+    response: int
+    functional: int | None = FUNCTIONAL
+    node: int | None = None  # its address in 29-bit identifiers, 0 to 255; None: there it is not reached
+
+    @property
+    def received(self) -> list[FrameFilter]:
+        """Frames of testers."""
+        found = [FrameFilter(self.request)]
+        if self.functional is not None:
+            found.append(FrameFilter(self.functional))
+        if self.node is not None:
+            found.append(FrameFilter(FIXED | self.node << 8, True, ANY_SOURCE))
+            found.append(FrameFilter(FIXED_FUNCTIONAL, True, ANY_SOURCE))
+        return found
+
+    @property
+    def sent(self) -> list[FrameFilter]:
+        """Frames of the control unit."""
+        found = [FrameFilter(self.response)]
+        return found if self.node is None else [*found, FrameFilter(FIXED | self.node, True, ANY_TARGET)]
+
+
+@dataclass(frozen=True)
+class ResponderSpec:
+    """A control unit on a bus: its server, where it is reached, how it behaves."""
+
+    name: str
+    server: DiagnosticServer
+    addresses: Addresses
+    transport: TransportSettings = field(default_factory=TransportSettings)
+    response_delay: float = 0.0  # [s] from the request to the first frame of its answer
+    drops_while_busy: bool = False  # it serves one request at a time, whoever asks; what comes meanwhile gets no answer
+
+
+@dataclass(eq=False)
+class Link:
+    """One tester and the way to him."""
+
+    tester: Tester
+    channel: Channel
+    delayed: tuple[float, bytes] | None = None  # an answer and when it is due [s]
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an answer to him is on its way."""
+        return self.delayed is not None or self.channel.is_sending
+
+
+class Responder:
+    """Runs one server until it is stopped."""
+
+    def __init__(self, spec: ResponderSpec, mailbox: Mailbox, report: Callable[[str], None] | None = None) -> None:
+        """``mailbox``: for the frames of the spec's addresses, the responder's from now on. ``report``: is told what fails."""
+        self.spec = spec
+        self.dropped = 0  # requests that found the server busy, or came from one tester too many
+        self._mailbox = mailbox
+        self._report = report
+        self._told: set[str] = set()
+        addresses = spec.addresses
+        self._pair = self._link(f"{addresses.request:03X}", addresses.request, addresses.response, False)
+        self._fixed: dict[int, Link] = {}  # by the tester's address
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"diagnostics {spec.name}", daemon=True)
+
+    def start(self) -> None:
+        """Answer from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End all sessions and the thread."""
+        self._stopping.set()
+        self._mailbox.close()
+        if self._thread.is_alive():
+            self._thread.join(STOP_TIMEOUT)
+            if self._thread.is_alive():
+                self._say("a service does not come back; its thread was left behind")
+
+    @property
+    def links(self) -> list[Link]:
+        """The testers that are known now."""
+        return [self._pair, *list(self._fixed.values())]
+
+    def _link(self, name: str, request: int, response: int, extended: bool) -> Link:
+        return Link(Tester(name), Channel(request, response, extended, self._mailbox.send, self.spec.transport))
+
+    # --- the thread -------------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                frame = self._mailbox.receive(self._until_due())
+                if frame:
+                    self._take(frame)
+                self._go_on(time.monotonic())
+            except Exception as error:  # of a service or of the library; the others go on
+                self._fault(error)
+        for link in self.links:
+            try:
+                link.tester.enter(Session.DEFAULT)
+            except Exception as error:  # as above
+                self._fault(error)
+
+    def _until_due(self) -> float | None:
+        """Time [s] until there is something to do, unless a frame comes; None: nothing."""
+        now = time.monotonic()
+        due = [POLL_PERIOD] if self._is_active() else []
+        for link in self.links:
+            due += [link.delayed[0] - now] if link.delayed else []
+            if (channel := link.channel.until_due()) is not None:
+                due.append(channel)
+        return max(0.0, min(due)) if due else None
+
+    def _is_active(self) -> bool:
+        """Whether the server may have something to say without being asked, or a session to end."""
+        return self.spec.server.is_working or any(link.tester.session != Session.DEFAULT for link in self.links)
+
+    def _take(self, frame: PlainFrame) -> None:
+        data = bytes_from_payload(frame.payload, frame.length)
+        if not frame.kind & EXTENDED:
+            link, functional = self._pair, frame.identifier != self.spec.addresses.request
+        else:
+            found = self._fixed_link(frame.identifier & 0xFF)
+            if not found:
+                self.dropped += 1
+                return
+            link, functional = found, frame.identifier & ANY_SOURCE == FIXED_FUNCTIONAL
+        if not functional:
+            link.channel.take(data)
+            while (message := link.channel.receive()) is not None:
+                self._request(link, message)
+        elif message := single_frame(data):  # there is no other that could go to all
+            self._request(link, message, functional=True)
+
+    def _fixed_link(self, address: int) -> Link | None:
+        """The link to the tester of this address; None if there are too many that are not done."""
+        if address not in self._fixed:
+            if len(self._fixed) == TESTERS_MOST and not self._forget_one():
+                return None
+            node = self.spec.addresses.node or 0
+            self._fixed[address] = self._link(f"{address:02X}", FIXED | node << 8 | address, FIXED | address << 8 | node, True)
+        return self._fixed[address]
+
+    def _forget_one(self) -> bool:
+        """Forget the tester that has been silent longest, unless he may come back to what he has begun."""
+        done = time.monotonic() - S3_TIME
+        idle = [
+            (link.tester.last_heard, address)
+            for address, link in self._fixed.items()
+            if link.tester.last_heard < done and link.tester.session == Session.DEFAULT and not link.is_busy
+        ]
+        if idle and not self.spec.server.is_working:
+            del self._fixed[min(idle)[1]]
+            return True
+        return False
+
+    def _request(self, link: Link, message: bytes, *, functional: bool = False) -> None:
+        server = self.spec.server
+        if self.spec.drops_while_busy:
+            busy = server.is_working or any(other.is_busy for other in self.links)
+        else:
+            busy = link.is_busy and not functional  # "tester present" to all comes in the middle of long answers
+        if busy:
+            self.dropped += 1
+            return
+        now = time.monotonic()
+        try:
+            answer = server.request(link.tester, message, now, functional=functional)
+        except Exception as error:  # a mistake in a service; whatever it is, the tester gets his answer
+            self._fault(error)
+            answer = negative(message[0], Code.GENERAL_REJECT)
+        if answer is None or link.is_busy:
+            return
+        if self.spec.response_delay:
+            link.delayed = now + self.spec.response_delay, answer
+        else:
+            link.channel.send(answer)
+
+    def _go_on(self, now: float) -> None:
+        for link in self.links:
+            if link.delayed and link.delayed[0] <= now:
+                _, answer = link.delayed
+                link.delayed = None
+                link.channel.send(answer)
+            due = link.channel.until_due()
+            if due is not None and due <= 0.0:
+                link.channel.process()
+            if link.is_busy:
+                link.tester.last_heard = now  # the time of a session begins when the answer is there: ISO 14229-2
+        if self._is_active():
+            by_tester = {link.tester: link for link in self.links}
+            for tester, answer in self.spec.server.poll(list(by_tester), now):
+                by_tester[tester].channel.send(answer)
+
+    def _fault(self, error: Exception) -> None:
+        text = f"a service failed: {type(error).__name__}: {error}"
+        if text not in self._told and len(self._told) < FAULTS_TOLD:
+            self._told.add(text)
+            self._say(text)
+
+    def _say(self, text: str) -> None:
+        if self._report:
+            self._report(f"{self.spec.name}: {text}")
