@@ -57,6 +57,9 @@ RealtimeOption = Annotated[bool, typer.Option("--fifo/--no-fifo", help="Ask for 
 ListenOption = Annotated[
     bool, typer.Option("--listen-only", help="Send nothing; the adapter does not even acknowledge, if it can.")
 ]
+DiagnosticsOption = Annotated[
+    bool, typer.Option("--diagnostics/--no-diagnostics", help="Answer diagnostic testers, where they can be connected.")
+]
 RecordOption = Annotated[
     Path | None, typer.Option("--record", help="Record every frame while it runs: .blf, .asc, .log or .mf4.", metavar="FILE")
 ]
@@ -173,6 +176,7 @@ def ecu(
     fifo: RealtimeOption = True,
     duration: Annotated[float | None, typer.Option("--duration", help="End after so many seconds.", min=0.1, metavar="S")] = None,
     listen_only: ListenOption = False,
+    diagnostics: DiagnosticsOption = True,
     record: RecordOption = None,
     record_size: RecordSizeOption = None,
     json: JsonOption = False,
@@ -204,7 +208,7 @@ def ecu(
     buses = {"front": front, "rear": rear, "chassis": chassis}
     options = command.RunOptions(
         buses=buses, network=network, settings=settings, duration=duration, listen_only=listen_only, record=record,
-        record_size=record_size, json=json,
+        record_size=record_size, json=json, diagnostics=diagnostics,
     )  # fmt: skip
     hand = command.Hand(by_hand, profile, torque_max, speed_max)
     _finish(strict, *command.run_ecu(options, vehicle, rest_bus=parts_of(rest_bus), hand=hand, arm=arm, voltage=supply))

@@ -34,6 +34,9 @@ from bench.station import (
 )
 from bench.vehicles import Vehicle, load_vehicle
 from hil.bus import check_bus
+from hil.diagnostics.controller import BUS as DIAGNOSTICS
+from hil.diagnostics.controller import controller_responder
+from hil.diagnostics.responder import ResponderSpec
 from hil.errors import UsageError
 from hil.listening import listen
 from hil.network.database import load_network
@@ -61,6 +64,7 @@ class RunOptions:
     record: Path | None
     record_size: str | None
     json: bool
+    diagnostics: bool = True  # whether testers are answered
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,7 @@ class BusRun:
         )
         self.bench = RealtimeBench(wiring.network, [nodes], wiring.in_order, options.settings, sessions)
         self._options = options
+        self._wiring = wiring
         self._node = nodes[0]
         self._roles = RoleWatch(tell, wiring, local_roles(nodes, wiring.network))
 
@@ -134,6 +139,11 @@ class BusRun:
     def __exit__(self, *error: object) -> None:
         if self._recorder:
             self._recorder.stop()
+
+    def answer(self, bus: str, spec: ResponderSpec) -> None:
+        """Let a diagnostic server answer on a bus of the network, if testers are to be answered and can be on it."""
+        if self._options.diagnostics and self._wiring.addresses.get(bus):
+            self.bench.stations[0].answer(self._wiring.network.bus(bus).index, spec)
 
     def compile(self) -> None:
         """Compile what runs, and tell what the system refuses a loop."""
@@ -216,6 +226,7 @@ def run_ecu(
     if hand.speed_max is not None:
         clamp.speed_max[:] = hand.speed_max / RPM
     with BusRun(options, wiring, nodes) as run:
+        run.answer(DIAGNOSTICS, controller_responder(controller, run.bench.stations[0].restart))
         run.compile()
         if by_hand:
             tell(f"torque by hand, at most {clamp.torque_max[0]:g} Nm and {clamp.speed_max[0] * RPM:.0f} rpm; {KEYS}")

@@ -18,9 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from bench.calibrating import calibration_of
 from bench.commands.performance_slcan import background, full_bus_rows, unplugging_rows
+from bench.drive import CONTROLLER
 from bench.rows import Row, bounded
+from bench.vehicles import load_vehicle
 from firmware_model.kernel import kernel, new
+from hil.diagnostics.controller import ADDRESSES, controller_responder
+from hil.diagnostics.controller import BUS as DIAGNOSTICS
 from hil.frames import new_frames
 from hil.histogram import percentile
 from hil.network.database import load_network
@@ -40,6 +45,8 @@ RATE = 8  # frames each way in every millisecond
 PEER_PAUSE = 2e-3  # [s] between two batches of the peer
 CYCLE = 10e-3  # [s]
 RING_FRAMES, PYTHON_FRAMES = 10_000_000, 1_000_000
+TESTER_PRESENT = int.from_bytes(b"\x02\x3e\x00", "little")
+VEHICLE = "leaf_twin_motor"
 ECHO = NodeSpec("echo", "bench.nodes.echo.step", is_controller=True, sampled=())
 
 DBC_HEAD = 'VERSION ""\nNS_ :\nBS_:\nBU_: VCM INV\n'
@@ -74,6 +81,7 @@ def parts(seconds: float) -> list[Callable[[], list[Row]]]:
         lambda: wake_up_rows(1000, seconds / 4),
         lambda: wake_up_rows(10_000, seconds / 4),
         lambda: missed_period_rows(seconds),
+        lambda: tester_rows(seconds / 2),
         lambda: deviation_rows(seconds / 3),
         lambda: reaction_rows(seconds / 6),
         lambda: throughput_rows(seconds / 6),
@@ -169,6 +177,66 @@ def burn(done: threading.Event) -> None:
     """Compute in Python all the time."""
     while not done.is_set():
         sum(range(1000))
+
+
+# --- diagnostics --------------------------------------------------------------------------------------------------------------
+
+
+def tester_rows(seconds: float) -> list[Row]:
+    """Wake-ups of the controller's loop while a tester asks as fast as it is answered, in turns with the same without one."""
+    alone, asked = Measured(), Measured()
+    slips = {"alone": 0, "asked": 0}
+    answers = 0
+    network = load_network(load_vehicle(VEHICLE).network)
+    for _ in range(ROUNDS):
+        for name, measured in (("alone", alone), ("asked", asked)):
+            bench = controller_bench(network)
+            with measured.timed(), peers(addresses_of(network)) as others:
+                tester = others[network.bus(DIAGNOSTICS).index] if name == "asked" else None
+                answers += run_with_tester(bench, tester, seconds / (2 * ROUNDS))
+            statistics = bench.statistics[CONTROLLER.name]
+            measured.values.append(statistics.latency)
+            slips[name] += int(statistics.cycle_slips)
+    p99, reference = (percentile(merged(measured.values), 0.99) * 1e-3 for measured in (asked, alone))
+    note = f"{answers / asked.seconds:.0f} requests answered a second; {asked}"
+    return [
+        bounded("wake-up p99 of the controller, tester asking", p99, "µs", maximum=1.1 * max(reference, 1.0), note=note),
+        Row("  without a tester", reference, "µs", note=str(alone)),
+        bounded("missed periods, tester asking", slips["asked"], "1", maximum=slips["alone"]),
+        Row("  without a tester", slips["alone"], "1"),
+    ]
+
+
+def controller_bench(network: Any) -> RealtimeBench:
+    """The controller and its diagnostic server, on virtual buses."""
+    controller = Node(CONTROLLER, network)
+    controller.parameters[:] = calibration_of(load_vehicle(VEHICLE))
+    bench = RealtimeBench(network, [controller], addresses_of(network), LoopSettings())
+    station = bench.stations[0]
+    station.answer(network.bus(DIAGNOSTICS).index, controller_responder(controller, station.restart))
+    bench.compile()
+    return bench
+
+
+def run_with_tester(bench: RealtimeBench, tester: Any, seconds: float) -> int:
+    """Run while ``tester`` (hil.peer.Peer, or None) asks the next question as soon as the last is answered; how many were."""
+    answers = 0
+
+    def ask(done: threading.Event) -> None:
+        nonlocal answers
+        while tester and not done.is_set():
+            tester.send(ADDRESSES.request, TESTER_PRESENT)
+            end = time.monotonic() + 0.1
+            while (answer := tester.listen(0.1)) and answer.arbitration_id != ADDRESSES.response and time.monotonic() < end:
+                pass
+            answers += answer is not None
+
+    run = bench.chunks(seconds, 0.1)
+    next(run)
+    with background(ask):
+        for _ in run:
+            pass
+    return answers
 
 
 # --- frames -------------------------------------------------------------------------------------------------------------------

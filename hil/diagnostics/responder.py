@@ -5,6 +5,7 @@ A tester is whoever sends on the pair of 11-bit identifiers, and each tester's a
 of the tester it came from.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -61,6 +62,9 @@ class ResponderSpec:
     transport: TransportSettings = field(default_factory=TransportSettings)
     response_delay: float = 0.0  # [s] from the request to the first frame of its answer
     drops_while_busy: bool = False  # it serves one request at a time, whoever asks; what comes meanwhile gets no answer
+    # What is to be looked at between requests, given the server's time [s], in the thread that serves: faults, for example.
+    look: Callable[[float], None] | None = None
+    look_period: float = 0.1  # [s]
 
 
 @dataclass(eq=False)
@@ -90,6 +94,7 @@ class Responder:
         addresses = spec.addresses
         self._pair = self._link(f"{addresses.request:03X}", addresses.request, addresses.response, False)
         self._fixed: dict[int, Link] = {}  # by the tester's address
+        self._look_due = time.monotonic() if spec.look else math.inf  # [s]
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"diagnostics {spec.name}", daemon=True)
 
@@ -134,7 +139,8 @@ class Responder:
     def _until_due(self) -> float | None:
         """Time [s] until there is something to do, unless a frame comes; None: nothing."""
         now = time.monotonic()
-        due = [POLL_PERIOD] if self._is_active() else []
+        due = [self._look_due - now] if self.spec.look else []
+        due += [POLL_PERIOD] if self._is_active() else []
         for link in self.links:
             due += [link.delayed[0] - now] if link.delayed else []
             if (channel := link.channel.until_due()) is not None:
@@ -207,6 +213,9 @@ class Responder:
             link.channel.send(answer)
 
     def _go_on(self, now: float) -> None:
+        if self.spec.look and now >= self._look_due:
+            self._look_due = now + self.spec.look_period  # first: also if it fails
+            self.spec.look(now)
         for link in self.links:
             if link.delayed and link.delayed[0] <= now:
                 _, answer = link.delayed

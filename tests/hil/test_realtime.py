@@ -80,6 +80,32 @@ def test_the_nodes_talk_over_a_virtual_bus_at_wall_clock_speed(tmp_path: Path) -
     assert deviation >= 0.0
 
 
+def test_a_node_begins_anew_but_for_its_parameters_and_its_frames_keep_their_grid(tmp_path: Path) -> None:
+    bench = bench_on(tmp_path, "virtual:test_restart", specs=(CONTROLLER,))
+    controller = bench.stations[0].nodes[0]
+    controller.parameters["time"] = 7.0
+    frames, last = [], 0.0
+    restarts, begun = 0, []
+    with can.Bus(interface="virtual", channel="test_restart") as other:
+        for chunk in bench.chunks(60.0, 0.005):
+            frames += list(chunk.frames)
+            last = max([last, *(float(sample.time) for sample in chunk.samples)])
+            other.send(can.Message(arbitration_id=0x321, is_extended_id=False))
+            if controller.state["time"][0] > 0.02 and restarts < 20:
+                assert controller.port["unknown"][0] > 0
+                bench.stations[0].restart()
+                restarts += 1
+                wait_until(lambda: controller.state["time"][0] < 0.01)
+                begun.append((controller.port["unknown"][0], controller.port["sent"][0, 0]))
+            elif restarts == 20:
+                break
+    assert len(begun) == 20
+    assert all(unknown <= 2 and sent <= 2 for unknown, sent in begun)
+    assert controller.parameters["time"][0] == 7.0
+    assert bench.errors == []
+    assert sum(frame.identifier == 0x1D4 for frame in frames) <= last / 0.01 + 3  # none comes out of turn
+
+
 def test_a_platform_without_absolute_sleep_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "AVAILABLE", False)
     with pytest.raises(UsageError, match="needs Linux"):
