@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from interpreter import needs_compiler
 
 from bench.diagnostics.battery import CELLS, FROZEN, NO_CAN, NO_CONTROLLER, WRONG_CHECK, BatteryServer, cell_voltages
 from bench.drive import CAR, Drive
@@ -11,7 +12,6 @@ from bench.vehicles import load_vehicle
 from hil.diagnostics import protocol
 from hil.network.database import load_network
 from hil.node import Node
-from interpreter import needs_compiler
 
 # Total lengths of the answers of real batteries.
 LENGTHS = {
