@@ -140,16 +140,19 @@ class Responder:
         """Time [s] until there is something to do, unless a frame comes; None: nothing."""
         now = time.monotonic()
         due = [self._look_due - now] if self.spec.look else []
-        due += [POLL_PERIOD] if self._is_active() else []
+        due += [POLL_PERIOD] if self._is_active(now) else []
         for link in self.links:
             due += [link.delayed[0] - now] if link.delayed else []
             if (channel := link.channel.until_due()) is not None:
                 due.append(channel)
         return max(0.0, min(due)) if due else None
 
-    def _is_active(self) -> bool:
-        """Whether the server may have something to say without being asked, or a session to end."""
-        return self.spec.server.is_working or any(link.tester.session != Session.DEFAULT for link in self.links)
+    def _is_active(self, now: float) -> bool:
+        """Whether the server may have something to say or to do without being asked, or a session to end."""
+        testers = [link.tester for link in self.links]
+        return self.spec.server.is_working or any(
+            one.session != Session.DEFAULT or now - one.last_heard < S3_TIME for one in testers
+        )
 
     def _take(self, frame: PlainFrame) -> None:
         data = bytes_from_payload(frame.payload, frame.length)
@@ -226,7 +229,7 @@ class Responder:
                 link.channel.process()
             if link.is_busy:
                 link.tester.last_heard = now  # the time of a session begins when the answer is there: ISO 14229-2
-        if self._is_active():
+        if self._is_active(now):
             by_tester = {link.tester: link for link in self.links}
             for tester, answer in self.spec.server.poll(list(by_tester), now):
                 by_tester[tester].channel.send(answer)

@@ -1,5 +1,6 @@
 """Buses of every kind, each by two addresses: that of a station, and the one by which somebody else is on it."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,8 +31,8 @@ def slcan() -> Iterator[Place]:
 
 @contextmanager
 def udp_multicast() -> Iterator[Place]:
-    """A multicast group, if this machine passes frames through it."""
-    address = "udp_multicast:239.74.163.77"
+    """A multicast group of this process, if this machine passes frames through it."""
+    address = f"udp_multicast:239.74.{os.getpid() >> 8 & 0xFF}.{os.getpid() & 0xFF}"
     try:
         with can.Bus(**options_of(address)) as one, can.Bus(**options_of(address)) as other:
             one.send(can.Message(arbitration_id=1))

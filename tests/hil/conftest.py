@@ -1,10 +1,14 @@
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from bus_places import INTERFACES, Place
+from small_network import write_small_network
 
+from hil.bus import open_bus, parse_bus_address
 from hil.captures import read_capture
 from hil.errors import UsageError
+from hil.network.database import load_network
 
 
 @pytest.fixture
@@ -36,3 +40,17 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     """A bus of every kind in turn."""
     with INTERFACES[request.param]() as addresses:
         yield addresses
+
+
+@pytest.fixture
+def peer(place: Place) -> Iterator[Any]:
+    """Somebody else on the bus."""
+    bus = open_bus(parse_bus_address(place[1]))
+    yield bus
+    bus.shutdown()
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The small network."""
+    return load_network(str(write_small_network(tmp_path_factory.mktemp("network"))))

@@ -6,7 +6,6 @@ where there is a vcan: ``make test-vcan`` brings one. A further interface is one
 
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import can
@@ -15,11 +14,9 @@ import pytest
 from bus_places import Place
 from platforms import needs_absolute_sleep
 from running import LONG_ENOUGH, STATUS, TORQUE, bench_on, received, run_until
-from small_network import CAR, CONTROLLER, write_small_network
+from small_network import CAR, CONTROLLER
 
-from hil.bus import open_bus, parse_bus_address
 from hil.frames import FrameFlags, bytes_from_payload
-from hil.network.database import load_network
 from hil.session import BusSession
 from hil.socket_session import SocketSession
 
@@ -29,19 +26,6 @@ pytestmark = needs_absolute_sleep
 @pytest.fixture
 def address(place: Place) -> str:
     return place[0]
-
-
-@pytest.fixture
-def peer(place: Place) -> Iterator[Any]:
-    """Somebody else on the bus."""
-    bus = open_bus(parse_bus_address(place[1]))
-    yield bus
-    bus.shutdown()
-
-
-@pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return load_network(str(write_small_network(tmp_path_factory.mktemp("network"))))
 
 
 def test_every_kind_of_frame_reaches_the_node_as_it_was_sent(network: Any, address: str, peer: Any) -> None:

@@ -6,6 +6,7 @@ Needs a vcan and the can-utils: ``make test-vcan``.
 import os
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,9 @@ import pytest
 from platforms import VCAN, needs_vcan
 from running import TORQUE, bench_on, received, run_until
 from small_network import CONTROLLER, write_small_network
+from waiting import nothing_left_behind
 
+from hil.mailbox import FrameFilter
 from hil.network.database import load_network
 from hil.realtime import SessionOptions
 
@@ -142,6 +145,42 @@ def test_a_link_that_is_lost_is_told_and_taken_again(tmp_path: Path, lose: Calla
     assert opened == "front: is open"
     assert lost.startswith("front: is lost, it is opened again as soon as it is back: ")
     assert again.startswith("front: is open again after ")
+    assert bench.errors == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="to take an interface away one must be root")
+def test_a_mailbox_survives_a_link_that_is_lost_and_its_frames_of_that_time_are_counted(tmp_path: Path) -> None:
+    plug_in()
+    try:
+        options = SessionOptions(reconnect=True)
+        bench = bench_on(load_network(str(write_small_network(tmp_path))), f"socketcan:{OWN}", CONTROLLER, options=options)
+        with nothing_left_behind():
+            run = bench.chunks(PATIENCE, 0.02)
+            next(run)
+            session = bench.stations[0]._sessions[0]
+            mailbox = session.open_mailbox([FrameFilter(0x797)], [FrameFilter(0x79A)])
+            ip("delete", OWN)
+            assert any(not bench.is_connected for _ in run)
+            discarded = session.counters.discarded
+            assert not mailbox.send(0x79A, b"\1")
+            assert session.counters.discarded == discarded + 1
+            assert mailbox.receive(0.01) is None
+            plug_in()
+            assert any(bench.is_connected for _ in run)
+            with can.Bus(interface="socketcan", channel=OWN, can_filters=[{"can_id": 0x79A, "can_mask": 0x7FF}]) as other:
+                assert mailbox.send(0x79A, b"\2")
+                assert bytes(other.recv(PATIENCE).data) == b"\2"
+                other.send(can.Message(arbitration_id=0x797, is_extended_id=False, data=b"\3"))
+                found = mailbox.receive(PATIENCE)
+            assert found
+            assert found.payload == 3
+            waiting = threading.Thread(target=lambda: mailbox.receive(None))
+            waiting.start()
+            run.close()
+            waiting.join(PATIENCE)
+            assert not mailbox.send(0x79A, b"\4")
+    finally:
+        subprocess.run(["ip", "link", "delete", OWN], check=False, timeout=PATIENCE)
     assert bench.errors == []
 
 

@@ -4,8 +4,6 @@ Over SocketCAN (``make test-vcan``) once more with the kernel's own ISO-TP, wher
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import isotp
@@ -14,66 +12,16 @@ from bus_places import INTERFACES, Place
 from echo_server import ECHO, FAULTY, SLOW, echo_server
 from isotp_tester import FUNCTIONAL, REQUEST, RESPONSE, ask, hear, send, uds_client
 from platforms import needs_absolute_sleep
-from running import LONG_ENOUGH, are_open, bench_on
-from small_network import CONTROLLER, write_small_network
-from waiting import nothing_left_behind, wait_until
+from responder_rig import NODE, running
 
-from hil.bus import open_bus, parse_bus_address
 from hil.diagnostics.channel import TransportSettings
-from hil.diagnostics.responder import TESTERS_MOST, Addresses, ResponderSpec
+from hil.diagnostics.responder import TESTERS_MOST
 from hil.frames import TRANSMITTED, bytes_from_payload
-from hil.network.database import load_network
 from hil.realtime import SessionOptions
 
 pytestmark = needs_absolute_sleep
 
-NODE = 0x97
-ADDRESSES = Addresses(REQUEST, RESPONSE, node=NODE)
 LONGEST = bytes(k * 7 % 256 for k in range(4094))
-
-
-@pytest.fixture
-def peer(place: Place) -> Iterator[Any]:
-    """The tester's bus."""
-    bus = open_bus(parse_bus_address(place[1]))
-    yield bus
-    bus.shutdown()
-
-
-@pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return load_network(str(write_small_network(tmp_path_factory.mktemp("network"))))
-
-
-class Running:
-    """A bench that runs while a test talks to it, looked after by the test's own calls."""
-
-    def __init__(self, bench: Any) -> None:
-        self.bench = bench
-        self.frames: list[Any] = []
-        self._run = bench.chunks(LONG_ENOUGH, 0.005)
-
-    def look(self) -> None:
-        self.frames.append(next(self._run).frames)
-
-    def until(self, condition: Any) -> None:
-        wait_until(lambda: (self.look(), condition())[1])
-
-
-@contextmanager
-def running(
-    network: Any, address: str, *, options: SessionOptions | None = None, server: Any = None, **spec: Any
-) -> Iterator[Running]:
-    bench = bench_on(network, address, CONTROLLER, options=options)
-    spec.setdefault("addresses", ADDRESSES)
-    bench.stations[0].answer(0, ResponderSpec("VCM", server or echo_server(), **spec))
-    run = Running(bench)
-    with nothing_left_behind():
-        try:
-            run.until(lambda: are_open(bench))
-            yield run
-        finally:
-            run._run.close()
 
 
 def test_udsoncan_changes_sessions_and_is_present(network: Any, place: Place, peer: Any) -> None:
