@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 BEGUN_ANEW = ("inputs", "outputs", "state", "measurements", "port")  # memory of a node that a restart begins anew
 RING = 4096  # frames; one second of a full 500 kbit/s bus
-RUN, RESTART = 0, 1  # places in the control words of a loop
+RUN, RESTART, SILENCE = 0, 1, 2  # places in the control words of a loop
 LONGEST_STEP = 10_000_000  # [ns] that a step is told to have passed after periods were left out, unless one is longer
 START_DELAY = 100_000_000  # [ns] in which the sessions of all nodes start
 SAMPLES_KEPT = 5_000_000_000  # [ns] of samples that may wait to be taken
@@ -72,6 +72,7 @@ def loop_{name}(origin, parameters_array, control, statistics_array, measurement
         now = deadline - origin
         dt = min(now - before, max(LONGEST_STEP, period)) * 1e-9
         before = now
+        silence = load_word(control, SILENCE)  # first: it ends with a restart, and none is seen in this period any more
         if load_word(control, RESTART):
             store_word(control, RESTART, 0)
 {restart}
@@ -115,7 +116,7 @@ def loop_{name}(origin, parameters_array, control, statistics_array, measurement
 
 IMPORTS = """
 from hil.clock import monotonic, wake_at
-from hil.realtime import LONGEST_STEP, RESTART, RUN
+from hil.realtime import LONGEST_STEP, RESTART, RUN, SILENCE
 from hil.ring import DROPPED, claim, load_word, publish, store_word
 from hil.socketcan import let_go, transmit
 from hil.timing import finish_period, keep_grid
@@ -166,6 +167,8 @@ def _tick_and_tell(spec: NodeSpec, station: Sequence[NodeSpec]) -> str:
     """A step of one node, whose frames the others of its station receive at once."""
     values = ", ".join(f"r_{array}" for array in array_names(spec))
     lines = ["first = count", f"count = tick_{spec.name}(now, dt, {values}, outbox, count)"]
+    if spec is station[0]:
+        lines += ["if silence:", "    count = first"]
     others = [other for other in station if other is not spec]
     if others:
         lines.append("for k in range(first, count):")
@@ -294,8 +297,18 @@ class RealtimeStation:
             responder.start()
 
     def restart(self) -> None:
-        """Begin the first node anew in the next period: all but its parameters is as at the start."""
+        """Begin the first node anew in the next period: all but its parameters is as at the start; sessions of testers end."""
+        for responder in self._responders:
+            responder.end_sessions()
         store_word(self._control, RESTART, 1)
+
+    def switch_transmission(self, on: bool) -> None:
+        """Let the first node send its frames, or not; either way it begins anew, without torque."""
+        if not on:
+            store_word(self._control, SILENCE, 1)
+        store_word(self._control, RESTART, 1)
+        if on:
+            store_word(self._control, SILENCE, 0)
 
     def _session(self, bus: Any, address: BusAddress, index: int, origin: int) -> BusSession | SocketSession:
         options: dict[str, Any] = {
@@ -358,6 +371,8 @@ class RealtimeStation:
         self._wakes[:] = NOBODY
         self._closing.close()
         self._opened.clear()
+        for _, spec in self._specs:
+            spec.close()
 
     def take_samples(self) -> Any:
         """The samples since the last call."""

@@ -65,6 +65,7 @@ class ResponderSpec:
     # What is to be looked at between requests, given the server's time [s], in the thread that serves: faults, for example.
     look: Callable[[float], None] | None = None
     look_period: float = 0.1  # [s]
+    close: Callable[[], None] = lambda: None  # is called at the end, when all sessions have ended
 
 
 @dataclass(eq=False)
@@ -95,6 +96,7 @@ class Responder:
         self._pair = self._link(f"{addresses.request:03X}", addresses.request, addresses.response, False)
         self._fixed: dict[int, Link] = {}  # by the tester's address
         self._look_due = time.monotonic() if spec.look else math.inf  # [s]
+        self._ending_sessions = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"diagnostics {spec.name}", daemon=True)
 
@@ -110,6 +112,10 @@ class Responder:
             self._thread.join(STOP_TIMEOUT)
             if self._thread.is_alive():
                 self._say("a service does not come back; its thread was left behind")
+
+    def end_sessions(self) -> None:
+        """End the sessions of all testers, soon: their control unit begins anew. May be called from any thread."""
+        self._ending_sessions.set()
 
     @property
     def links(self) -> list[Link]:
@@ -130,10 +136,13 @@ class Responder:
                 self._go_on(time.monotonic())
             except Exception as error:  # of a service or of the library; the others go on
                 self._fault(error)
+        self._leave_sessions()
+
+    def _leave_sessions(self) -> None:
         for link in self.links:
             try:
                 link.tester.enter(Session.DEFAULT)
-            except Exception as error:  # as above
+            except Exception as error:  # of a service
                 self._fault(error)
 
     def _until_due(self) -> float | None:
@@ -216,6 +225,9 @@ class Responder:
             link.channel.send(answer)
 
     def _go_on(self, now: float) -> None:
+        if self._ending_sessions.is_set():
+            self._ending_sessions.clear()
+            self._leave_sessions()
         if self.spec.look and now >= self._look_due:
             self._look_due = now + self.spec.look_period  # first: also if it fails
             self.spec.look(now)

@@ -19,8 +19,10 @@ from bench.scenarios import load_scenario
 from bench.station import car_of_roles, controller_station, rest_bus_of, rest_bus_roles, wire
 from bench.vehicles import load_vehicle
 from firmware_model.measurements import Fault, SupervisorState
+from hil.diagnostics.controller import ADDRESSES, controller_responder
 from hil.errors import UsageError
 from hil.network.database import load_network
+from hil.peer import peers
 from hil.realtime import RealtimeBench, SessionOptions
 from hil.timing import LoopSettings, Overrun
 
@@ -136,6 +138,34 @@ def test_after_an_emergency_stop_the_torque_is_back_only_once_the_car_was_off_an
     )
 
 
+def test_a_restart_takes_the_torque_at_once_and_gives_it_back_through_the_start_up_and_arming() -> None:
+    table = Table("test_ecu_restart")
+
+    def arm() -> None:
+        table.operator.arm()
+        table.operator.ask(TORQUE, 0.0)
+
+    def restart() -> None:
+        table.controller.parameters.hand_torque.torque_max[:] = 19.0
+        table.bench.stations[0].restart()
+        give_up = time.monotonic() + PATIENCE
+        while table.state == SupervisorState.READY:
+            assert time.monotonic() < give_up
+            time.sleep(1e-3)
+        assert table.commanded == 0.0
+        table.operator.arm(False)
+
+    table.run(
+        (lambda: table.state == SupervisorState.READY, arm),
+        (lambda: table.delivered == pytest.approx(TORQUE, abs=0.5), restart),
+        (lambda: table.state == SupervisorState.PRECHARGE, nothing),
+        (lambda: table.state == SupervisorState.READY and table.commanded == 0.0 and Fault.NOT_ARMED in table.faults, arm),
+        (lambda: table.delivered == pytest.approx(TORQUE, abs=0.5), nothing),
+    )
+    assert table.controller.parameters.hand_torque.torque_max[0] == 19.0
+    assert table.bench.errors == []
+
+
 def test_roles_that_the_car_has_not_are_named() -> None:
     network = load_network("leaf_ze1")
     car = Drive(network, load_vehicle("leaf_plus"), load_scenario("launch")).car
@@ -165,19 +195,41 @@ class Letting:
 def run_of():
     """Makes the run of one inverter's controller on a virtual bus, with such options."""
 
-    def make(channel: str, record: Path | None = None, **settings: Any) -> BusRun:
+    def make(
+        channel: str, record: Path | None = None, *, bus: str = "front", diagnostics: bool = True, **settings: Any
+    ) -> BusRun:
         network = load_network("leaf_ze1")
-        wiring = wire(network, {"front": f"virtual:{channel}"})
+        wiring = wire(network, {"front": "virtual:test_ecu_front", bus: f"virtual:{channel}"})
         nodes = controller_station(
             wiring, load_vehicle("leaf_plus"), rest=rest_bus_roles(["battery", "chassis"]), operator=Operator(), by_hand=True
         )
         options = RunOptions(
             buses={}, network=None, settings=LoopSettings(priority=0, lock_memory=False, **settings), duration=None,
-            listen_only=False, record=record, record_size=None, json=True,
+            listen_only=False, record=record, record_size=None, json=True, diagnostics=diagnostics,
         )  # fmt: skip
         return BusRun(options, wiring, nodes)
 
     return make
+
+
+@pytest.mark.parametrize("diagnostics", [True, False])
+def test_a_tester_on_the_chassis_bus_is_answered_unless_it_is_not_to_be(run_of, diagnostics: bool) -> None:
+    answers: list[bytes] = []
+    looks = iter(range(10 if not diagnostics else 1000))
+
+    def look(keys: list[str]) -> bool:
+        tester.send(ADDRESSES.request, int.from_bytes(b"\x02\x3e\x00", "little"))
+        answers.extend(bytes(one.data[:3]) for one in tester.heard() if one.arbitration_id == ADDRESSES.response)
+        return next(looks, None) is not None and not answers
+
+    with peers(["virtual:test_ecu_tester"]) as (tester,):
+        with run_of("test_ecu_tester", bus="chassis", diagnostics=diagnostics) as run:
+            station = run.bench.stations[0]
+            run.answer("chassis", controller_responder(station.nodes[0], station.restart))
+            run.compile()
+            run.go(look, lambda: None, keys=False)
+    assert set(answers) == ({b"\x02\x7e\x00"} if diagnostics else set())
+    assert run.bench.errors == []
 
 
 def test_a_signal_lets_go_and_the_run_ends_when_that_is_done(run_of, tmp_path) -> None:

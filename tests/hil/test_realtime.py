@@ -106,6 +106,37 @@ def test_a_node_begins_anew_but_for_its_parameters_and_its_frames_keep_their_gri
     assert sum(frame.identifier == 0x1D4 for frame in frames) <= last / 0.01 + 3  # none comes out of turn
 
 
+def test_a_node_that_is_to_be_silent_sends_nothing_and_begins_anew_when_it_sends_again(tmp_path: Path) -> None:
+    bench = bench_on(tmp_path, "virtual:test_silence", specs=(CONTROLLER,))
+    station = bench.stations[0]
+    torques = []
+    with can.Bus(interface="virtual", channel="test_silence") as other:
+        run = bench.chunks(60.0, 0.02)
+
+        def hear(count: int) -> None:
+            for _ in run:
+                torques.extend(message.data[2:4] for message in iter(lambda: other.recv(0.0), None))
+                if len(torques) >= count:
+                    return
+
+        hear(10)
+        station.switch_transmission(False)
+        for _ in range(3):
+            next(run)
+        torques.clear()
+        while other.recv(0.0):
+            pass
+        for _ in range(5):
+            next(run)
+        assert other.recv(0.0) is None
+        assert station.nodes[0].state["time"][0] > 0.05
+        station.switch_transmission(True)
+        hear(1)
+        run.close()
+    assert int.from_bytes(torques[0], "big") >> 4 <= 1  # [0.25 Nm] it asks for 10 Nm more every second
+    assert bench.errors == []
+
+
 def test_a_platform_without_absolute_sleep_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "AVAILABLE", False)
     with pytest.raises(UsageError, match="needs Linux"):

@@ -15,6 +15,7 @@ from platforms import needs_absolute_sleep
 from responder_rig import NODE, running
 
 from hil.diagnostics.channel import TransportSettings
+from hil.diagnostics.protocol import Session
 from hil.diagnostics.responder import TESTERS_MOST
 from hil.frames import TRANSMITTED, bytes_from_payload
 from hil.realtime import SessionOptions
@@ -103,6 +104,34 @@ def test_an_answer_that_takes_long_is_announced_and_a_mistake_in_a_service_is_on
         assert ask(peer, bytes([FAULTY])) == bytes([0x7F, FAULTY, 0x10])
         assert ask(peer, bytes([ECHO, 1])) == bytes([ECHO + 0x40, 1])
         run.until(lambda: "VCM: a service failed: ZeroDivisionError: a mistake" in told)
+
+
+def test_who_begins_anew_has_no_session_any_more(network: Any, place: Place, peer: Any) -> None:
+    ended: list[str] = []
+    with running(network, place[0], close=lambda: ended.append("closed")) as run:
+        assert ask(peer, b"\x10\x03")[:2] == b"\x50\x03"
+        link = run.bench.stations[0]._responders[0].links[0]
+        link.tester.leaving.append(lambda tester: ended.append("left"))
+        run.bench.stations[0].restart()
+        run.until(lambda: ended == ["left"])
+        assert link.tester.session == Session.DEFAULT
+        assert ask(peer, b"\x10\x03")[:2] == b"\x50\x03"
+        link.tester.leaving.append(lambda tester: ended.append("left again"))
+    assert ended == ["left", "left again", "closed"]  # as at the end of a run
+
+
+def test_what_is_to_be_looked_at_is_looked_at_although_it_fails(network: Any, place: Place, peer: Any) -> None:
+    looks: list[float] = []
+
+    def look(now: float) -> None:
+        looks.append(now)
+        raise OSError("the disk is full")
+
+    told: list[str] = []
+    with running(network, place[0], options=SessionOptions(report=told.append), look=look, look_period=0.01) as run:
+        run.until(lambda: len(looks) > 3)
+        assert ask(peer, bytes([ECHO, 1])) == bytes([ECHO + 0x40, 1])
+        run.until(lambda: told.count("VCM: a service failed: OSError: the disk is full") == 1)
 
 
 def test_a_server_of_one_request_at_a_time_drops_what_comes_meanwhile(network: Any, place: Place, peer: Any) -> None:
