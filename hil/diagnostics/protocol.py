@@ -117,8 +117,9 @@ class Tester:
         self.session = session
         self.access = Access.LOCKED
         leaving, self.leaving = self.leaving, []
-        for end in leaving:
-            end(self)
+        with contextlib.ExitStack() as ending:  # which goes on with the others where one fails
+            for end in leaving:
+                ending.callback(end, self)
 
 
 @dataclass(frozen=True)

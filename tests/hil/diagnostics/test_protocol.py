@@ -245,6 +245,19 @@ def test_each_change_of_session_locks_even_into_the_same(ask, tester):
     assert tester.access == Access.LOCKED
 
 
+def test_what_fails_when_a_session_ends_keeps_nothing_else_from_ending(tester):
+    left = []
+
+    def fail(tester):
+        raise ZeroDivisionError
+
+    tester.leaving += [left.append, fail, left.append]
+    with pytest.raises(ZeroDivisionError):
+        tester.enter(Session.DEFAULT)
+    assert left == [tester, tester]
+    assert tester.leaving == []
+
+
 def test_testers_have_sessions_of_their_own(server, ask, tester):
     other = Tester("0x7E0")
     ask("10 03")
