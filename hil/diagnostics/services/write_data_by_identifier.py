@@ -1,0 +1,27 @@
+"""0x2E WriteDataByIdentifier: one value, checked before it is taken."""
+
+from hil.diagnostics.conditions import Audit, Speed, audited, require_standstill
+from hil.diagnostics.identifiers import WORD, Identifiers
+from hil.diagnostics.protocol import NOT_DEFAULT, Code, NegativeResponseError, Request, Rule, Service
+
+HEAD = 3  # bytes of the service and the identifier
+
+
+def service(identifiers: Identifiers, speed: Speed, audit: Audit) -> Service:
+    """WriteDataByIdentifier; what is more than one word only while the car stands, for the loop may read between two words."""
+
+    def write(request: Request) -> bytes:
+        identifier = identifiers.find(request.tester, int.from_bytes(request.data[1:HEAD]))
+        if identifier is None or identifier.write is None:
+            raise NegativeResponseError(Code.REQUEST_OUT_OF_RANGE)
+        if request.tester.access < identifier.write_access:
+            raise NegativeResponseError(Code.SECURITY_ACCESS_DENIED)
+        if len(request.data) != HEAD + identifier.size:
+            raise NegativeResponseError(Code.INCORRECT_LENGTH)
+        if identifier.size > WORD:
+            require_standstill(speed)
+        identifier.write(request.data[HEAD:])
+        return request.data[1:HEAD]
+
+    rule = Rule("writeDataByIdentifier", audited(audit, "write", write), HEAD + 1, sessions=NOT_DEFAULT)
+    return Service(0x2E, "WriteDataByIdentifier", rule)
