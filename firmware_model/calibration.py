@@ -675,6 +675,20 @@ class HandTorque:
     speed_fade = value("rad/s", 20.0, 1.0, 500.0, "speed below it in which the torque fades out")
 
 
+@record
+class ActuatorTest:
+    """Clamps of what a tester may ask of brakes and motors while the car stands. Assumptions."""
+
+    speed_max = value("m/s", 0.5, 0.0, 2.0, "speed of the car, or of the faster motor by hand, from which no actuator is tested")
+    # Holds the car on a grade of 35 %, and does not overload a brake line.
+    brake_torque_max = value("Nm", 1500.0, 0.0, 4000.0, "highest brake torque of a test, each wheel")
+    brake_torque_rate = value("Nm/s", 3000.0, 10.0, 20e3, "how fast a tested brake torque rises")
+    motor_torque_max = value("Nm", 5.0, 0.0, 20.0, "highest motor torque of a test, either sign")
+    motor_torque_rate = value("Nm/s", 20.0, 1.0, 200.0, "how fast a tested motor torque rises")
+    time_max = value("s", 60.0, 1.0, 600.0, "longest test")
+    heartbeat_timeout = value("s", 0.2, 0.05, 0.25, "standstill of the server's heartbeat until a test ends")
+
+
 def per_fault(unit: str, key: str, maximum: float, description: str) -> Field:
     """One value a fault, by the number of its bit; the defaults are those of the table of faults."""
     default = [0.0] * FAULT_BITS
@@ -722,4 +736,5 @@ class Calibration:
     torque_monitor = TorqueMonitor
     supervisor = Supervisor
     hand_torque = HandTorque
+    actuator_test = ActuatorTest
     faults = FaultTimes

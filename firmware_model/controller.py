@@ -11,6 +11,7 @@ Every law is given the time since it last ran, and no gain depends on the raster
 from typing import Any
 
 from firmware_model import (
+    actuator_test,
     brake_blending,
     control_allocation,
     discharge_limiter,
@@ -78,7 +79,8 @@ def step(dt: float, inputs: Any, outputs: Any, state: Any, measurements: Any, ca
 def step_by_hand(dt: float, inputs: Any, outputs: Any, state: Any, measurements: Any, calibration: Any) -> None:
     """Run the controller once on a bench without a car: the operator's panel sets the motor torques, and the brakes rest.
 
-    Supervisor, limiter, torque path and monitor are those of :func:`step`; what needs a car that rolls is left out.
+    Supervisor, limiter, torque path and monitor are those of :func:`step`; what needs a car that rolls is left out. Torques of an
+    actuator test take the place of both.
     """
     due_1ms, due_10ms, due_100ms = _advance_rasters(dt, state.raster)
     input_qualification.qualify(inputs, state, calibration)
@@ -90,13 +92,24 @@ def step_by_hand(dt: float, inputs: Any, outputs: Any, state: Any, measurements:
     if due_1ms:
         _speed_of_motors(state, measurements.vehicle_speed, calibration)
         supervisor.supervise(RASTER_1MS, inputs, state, outputs, measurements, calibration)
+    if due_10ms:
+        actuator_test.follow(RASTER_10MS, state.vehicle_speed.speed, state.actuator_test, measurements.actuator_test, calibration)
+        actuator_test.apply_brakes_alone(state.actuator_test, outputs.brakes)
     front, rear = hand_torque.wanted(state, inputs.panel, calibration)
     measurements.front.motor_torque_wanted, measurements.rear.motor_torque_wanted = front, rear
     front, rear = torque_path.approach(dt, front, rear, state, calibration)
     front, rear = power_budget.fit(dt, front, rear, state.discharge_limiter, state, measurements, calibration)
     torque_path.command(front, rear, state, outputs, calibration)
     if due_1ms:
-        torque_monitor.check_hand(RASTER_1MS, inputs, state.torque_monitor, outputs, measurements.torque_monitor, calibration)
+        torque_monitor.check_hand(
+            RASTER_1MS,
+            inputs,
+            state.actuator_test.request,
+            state.torque_monitor,
+            outputs,
+            measurements.torque_monitor,
+            calibration,
+        )
     torque_monitor.enforce(state.torque_monitor, outputs)
     _measure_axles(outputs, measurements, calibration)
 
@@ -197,6 +210,8 @@ def _vectoring(dt: float, inputs: Any, outputs: Any, state: Any, measurements: A
     control_allocation.bound_brakes(state.allocation.problem, calibration)
     control_allocation.allocate(force, moment, share, travel, state, measurements, calibration)
     brake_blending.command(state.allocation.force, speed, outputs.brakes, measurements.brake_blending, calibration)
+    actuator_test.follow(dt, speed, state.actuator_test, measurements.actuator_test, calibration)
+    actuator_test.apply_brakes(state.actuator_test, outputs.brakes)
     _measure_vectoring(beta, state, measurements)
 
 

@@ -17,13 +17,17 @@ from firmware_model.kernel.math import clamp
 def wanted(state: Any, panel: Any, calibration: Any) -> tuple[float, float]:
     """Motor torques [Nm] front and rear that the operator's ``panel`` (PanelInputs) wants and the clamps allow.
 
-    Zero once its frames are missing; ``state`` is the controller's whole state.
+    While actuators are tested, the tested torques take their place. Zero once the panel's frames are missing; ``state`` is the
+    controller's whole state.
     """
     if state.sources.panel.fault or panel.emergency_stop:
         return 0.0, 0.0
-    c, inputs = calibration.hand_torque, state.inputs
-    front = _clamped(panel.front_torque, inputs.front.motor_speed, c) if calibration.front.motor_present else 0.0
-    rear = _clamped(panel.rear_torque, inputs.rear.motor_speed, c) if calibration.rear.motor_present else 0.0
+    c, inputs, test = calibration.hand_torque, state.inputs, state.actuator_test
+    front, rear = panel.front_torque, panel.rear_torque
+    if test.request.active:
+        front, rear = test.front_motor_torque, test.rear_motor_torque
+    front = _clamped(front, inputs.front.motor_speed, c) if calibration.front.motor_present else 0.0
+    rear = _clamped(rear, inputs.rear.motor_speed, c) if calibration.rear.motor_present else 0.0
     return front, rear
 
 

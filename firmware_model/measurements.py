@@ -296,6 +296,14 @@ class TorqueMonitorMeasurements:
 
 
 @record
+class ActuatorTestMeasurements:
+    """Actuator tests."""
+
+    running = flag("a tester's torques are obeyed")
+    broken_off = flag("a test has been ended, and its request not been taken back yet")
+
+
+@record
 class Measurements:
     """All that the controller tells about itself."""
 
@@ -312,3 +320,4 @@ class Measurements:
     power_budget = PowerBudgetMeasurements
     supervisor = SupervisorMeasurements
     torque_monitor = TorqueMonitorMeasurements
+    actuator_test = ActuatorTestMeasurements

@@ -1,7 +1,7 @@
 """What the controller remembers from one step to the next.
 
 A fresh record (``State.new()``) is the controller at power-on. Nothing in here is for the outside: that is in
-``measurements``.
+``measurements``. One record is from there: what a tester asks for, which no start may remember.
 """
 
 from firmware_model.kernel import choice, flag, integer, real, record
@@ -392,6 +392,9 @@ class TorqueMonitorState:
     both = BandState
     well_time = real("s", "time for which the commanded torques have been allowed")
     faults = integer("bits of Fault that hold torque at zero")
+    test_heartbeat = integer("heartbeat of an actuator test at the last look")
+    test_silence = real("s", "time for which it has stood still")
+    looks = integer("how often it has looked: it lives")
 
 
 @record
@@ -423,6 +426,37 @@ class SupervisorMemory:
 
 
 @record
+class ActuatorTestRequest:
+    """What a tester asks for; written by the diagnostic server, word by word, and only read by the controller."""
+
+    active = flag("a test is asked for")
+    heartbeat = integer("moves as long as the server and its tester are there")
+    front_left = real("Nm", "brake torque, front left")
+    front_right = real("Nm", "brake torque, front right")
+    rear_left = real("Nm", "brake torque, rear left")
+    rear_right = real("Nm", "brake torque, rear right")
+    front_motor_torque = real("Nm", "torque at the front motor's shaft, positive forward")
+    rear_motor_torque = real("Nm", "torque at the rear motor's shaft, positive forward")
+
+
+@record
+class ActuatorTestState:
+    """Actuator tests."""
+
+    request = ActuatorTestRequest
+    heartbeat = integer("heartbeat of the last step")
+    silence = real("s", "time for which it has stood still")
+    time = real("s", "time for which the test has been asked for")
+    ended = flag("the test has been ended, whatever is asked for")
+    front_left = real("Nm", "brake torque under test, front left")
+    front_right = real("Nm", "brake torque under test, front right")
+    rear_left = real("Nm", "brake torque under test, rear left")
+    rear_right = real("Nm", "brake torque under test, rear right")
+    front_motor_torque = real("Nm", "torque under test, front motor")
+    rear_motor_torque = real("Nm", "torque under test, rear motor")
+
+
+@record
 class State:
     """All that the controller remembers."""
 
@@ -448,3 +482,4 @@ class State:
     torque_monitor = TorqueMonitorState
     faults = FaultMemory
     supervisor = SupervisorMemory
+    actuator_test = ActuatorTestState

@@ -59,6 +59,9 @@ REPORT_AGE_MAX = 0.1  # [s]
 HAND_SILENCE_MAX = 1.0  # [s]
 HAND_TORQUE_MAX = 400.0  # [Nm]
 HAND_SPEED_MAX = 1500.0  # [rad/s]
+TEST_TORQUE_MAX = 20.0  # [Nm]
+TEST_SPEED_MAX = 100.0  # [rad/s]
+TEST_SILENCE_MAX = 0.5  # [s]
 # What is no pedal position and no power limit any more.
 PEDAL_TOLERANCE = 0.1  # [1] beyond both ends
 POWER_MAX = 1e6  # [W]
@@ -101,17 +104,26 @@ def check_request(dt: float, inputs: Any, request: Any, state: Any, outputs: Any
 
 
 @kernel
-def check_hand(dt: float, inputs: Any, state: Any, outputs: Any, measurements: Any, calibration: Any) -> None:
+def check_hand(dt: float, inputs: Any, test: Any, state: Any, outputs: Any, measurements: Any, calibration: Any) -> None:
     """Compare the commands in ``outputs`` with what the operator's panel wants (raw ``inputs``), within the clamps.
 
-    Of a bench without a car: nothing slips, and nobody presses a pedal.
+    Of a bench without a car: nothing slips, and nobody presses a pedal. While a tester asks for torques (``test``,
+    ActuatorTestRequest), these count, as long as he is heard; the operator arms and stops all the same.
     """
     c, panel = calibration.hand_torque, inputs.panel
     present = panel.link.age <= _at_most(calibration.input_qualification.panel_timeout, HAND_SILENCE_MAX)
     most = _at_most(c.torque_max, HAND_TORQUE_MAX) if present and panel.armed and not panel.emergency_stop else 0.0
     fastest = _at_most(c.speed_max, HAND_SPEED_MAX)
-    front = _wanted_by_hand(panel.front_torque, inputs.front.motor_speed, most, fastest)
-    rear = _wanted_by_hand(panel.rear_torque, inputs.rear.motor_speed, most, fastest)
+    front_wanted, rear_wanted = panel.front_torque, panel.rear_torque
+    state.test_silence = 0.0 if test.heartbeat != state.test_heartbeat else state.test_silence + dt
+    state.test_heartbeat = test.heartbeat
+    if test.active:
+        heard = state.test_silence <= TEST_SILENCE_MAX
+        most = _at_most(most, _at_most(calibration.actuator_test.motor_torque_max, TEST_TORQUE_MAX)) if heard else 0.0
+        fastest = _at_most(fastest, TEST_SPEED_MAX)
+        front_wanted, rear_wanted = test.front_motor_torque, test.rear_motor_torque
+    front = _wanted_by_hand(front_wanted, inputs.front.motor_speed, most, fastest)
+    rear = _wanted_by_hand(rear_wanted, inputs.rear.motor_speed, most, fastest)
     _allow(dt, front, rear, state, calibration)
     _judge_commands(dt, outputs, state, measurements, calibration)
     enforce(state, outputs)
@@ -153,6 +165,7 @@ def _conclude(outputs: Any, state: Any, measurements: Any) -> None:
     if tripped and not measurements.tripped:
         measurements.trips += 1
     measurements.tripped = tripped
+    state.looks += 1
 
 
 @kernel

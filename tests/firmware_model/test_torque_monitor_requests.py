@@ -72,11 +72,11 @@ def test_without_a_request_nothing_is_compared(axle, age, compared):
 
 
 @kernel
-def watch_hand(steps, dt, front, rear, inputs, state, outputs, measurements, calibration):
+def watch_hand(steps, dt, front, rear, inputs, test, state, outputs, measurements, calibration):
     for _ in range(steps):
         outputs.front.motor_torque = front
         outputs.rear.motor_torque = rear
-        check_hand(dt, inputs, state, outputs, measurements, calibration)
+        check_hand(dt, inputs, test, state, outputs, measurements, calibration)
 
 
 class HandMonitorRig(MonitorRig):
@@ -84,12 +84,27 @@ class HandMonitorRig(MonitorRig):
 
     def __init__(self, front=0.0, rear=0.0):
         super().__init__(speed=0.0)
-        panel = self.inputs.panel
+        panel, self.test = self.inputs.panel, self.state.actuator_test.request
         panel.front_torque, panel.rear_torque, panel.armed = front, rear, 1
 
     def check_hand(self, front, rear, seconds=DT):
-        watch_hand(round(seconds / DT), DT, front, rear, self.inputs, self.memory, self.outputs, self.watched, self.calibration)
+        watch_hand(
+            round(seconds / DT),
+            DT,
+            front,
+            rear,
+            self.inputs,
+            self.test,
+            self.memory,
+            self.outputs,
+            self.watched,
+            self.calibration,
+        )
         return self.torques
+
+    def ask_of_test(self, front, rear=0.0):
+        self.test.active, self.test.heartbeat = 1, self.test.heartbeat + 1
+        self.test.front_motor_torque, self.test.rear_motor_torque = front, rear
 
 
 @pytest.mark.parametrize(("asked", "commanded"), [(10.0, 10.0), (-10.0, -10.0), (20.0, 29.0), (50.0, 29.0)])
@@ -202,4 +217,38 @@ def test_what_is_delivered_by_hand_is_compared_with_the_command(axle):
 def test_an_operator_who_is_gone_wants_nothing():
     rig = HandMonitorRig(front=15.0)
     rig.inputs.panel.link.age = 0.6
+    assert rig.check_hand(15.0, 0.0, 0.3) == (0.0, 0.0)
+
+
+# Torque of an actuator test -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("torque", [5.0, -5.0])
+def test_what_a_tester_asks_for_is_no_fault_as_long_as_he_is_heard(torque):
+    rig = HandMonitorRig()
+    rig.ask_of_test(torque)
+    assert rig.check_hand(torque, 0.0, 0.4) == (torque, 0.0)
+
+
+def test_beyond_the_clamp_of_tests_a_torque_is_a_fault_though_the_tester_asks_for_it():
+    rig = HandMonitorRig()
+    rig.ask_of_test(20.0)
+    rig.check_hand(5.0, 0.0, 0.3)
+    rig.ask_of_test(20.0)
+    assert rig.check_hand(20.0, 0.0, 0.3) == (0.0, 0.0)
+
+
+def test_torque_of_a_test_goes_on_without_its_tester_only_until_the_monitor_misses_him():
+    rig = HandMonitorRig()
+    rig.calibration.actuator_test.motor_torque_max = 20.0
+    rig.ask_of_test(15.0)
+    assert rig.check_hand(15.0, 0.0, 0.45) == (15.0, 0.0)
+    assert rig.check_hand(15.0, 0.0, 0.35) == (0.0, 0.0)
+
+
+def test_without_an_armed_panel_a_tester_gets_no_torque():
+    rig = HandMonitorRig()
+    rig.calibration.actuator_test.motor_torque_max = 20.0
+    rig.inputs.panel.armed = 0
+    rig.ask_of_test(15.0)
     assert rig.check_hand(15.0, 0.0, 0.3) == (0.0, 0.0)
