@@ -95,6 +95,10 @@ class Identifiers:
             return replace(self.table[number], read=lambda: bytes([tester.session]))
         return self.defined.get(tester, {}).get(number) or self.table.get(number)
 
+    def forget(self, tester: Tester) -> None:
+        """Forget what ``tester`` has defined."""
+        self.defined.pop(tester, None)
+
 
 def read_list(text: str) -> dict[int, tuple[str, str]]:
     """Kind and path of each number of the pinned list. Raises ValueError where the list is not one."""

@@ -165,6 +165,9 @@ class Service:
     rule: Rule | None = None
     sub_functions: Mapping[int, Rule] = field(default_factory=dict)
     audited: bool = False  # it changes something: what is asked of it, and what came of it, is logged
+    go_on: Callable[[float], None] | None = None  # called at every poll, with the time [s]
+    # What is to be said to these testers now, without a request.
+    unasked: Callable[[Iterable[Tester], float], Iterable[tuple[Tester, bytes]]] | None = None
 
     @property
     def sessions(self) -> frozenset[Session]:
@@ -241,8 +244,16 @@ class DiagnosticServer:
             self._end_session_if_silent(tester, now)
             while tester.afterwards and now >= tester.afterwards[0][0]:
                 tester.afterwards.pop(0)[1]()
+        for service in self.services.values():
+            if service.go_on:
+                service.go_on(now)
         answers = [(tester, self._work_on(tester, now)) for tester in list(self._pending)]
         return [(tester, answer) for tester, answer in answers if answer is not None]
+
+    def unasked(self, testers: Iterable[Tester], now: float) -> list[tuple[Tester, bytes]]:
+        """What is to be said now to ``testers`` without a request: to those to whom nothing else is on its way."""
+        free = [tester for tester in testers if tester not in self._pending]
+        return [message for service in self.services.values() if service.unasked for message in service.unasked(free, now)]
 
     def _end_session_if_silent(self, tester: Tester, now: float) -> None:
         silent = now - tester.last_heard > S3_TIME and tester not in self._pending

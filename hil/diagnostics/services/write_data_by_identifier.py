@@ -1,14 +1,26 @@
 """0x2E WriteDataByIdentifier: one value, checked before it is taken."""
 
-from hil.diagnostics.conditions import Audit, Speed, audited, require_standstill
+from collections.abc import Callable
+
 from hil.diagnostics.identifiers import WORD, Identifiers
-from hil.diagnostics.protocol import NOT_DEFAULT, Code, NegativeResponseError, Request, Rule, Service
+from hil.diagnostics.protocol import (
+    NOT_DEFAULT,
+    Code,
+    NegativeResponseError,
+    Request,
+    Rule,
+    Service,
+    require_standstill,
+)
 
 HEAD = 3  # bytes of the service and the identifier
 
 
-def service(identifiers: Identifiers, speed: Speed, audit: Audit) -> Service:
-    """WriteDataByIdentifier; what is more than one word only while the car stands, for the loop may read between two words."""
+def service(identifiers: Identifiers, speed: Callable[[], float]) -> Service:
+    """WriteDataByIdentifier at a ``speed`` of the car [m/s].
+
+    What is more than one word is taken only while the car stands, for the loop may read between two words.
+    """
 
     def write(request: Request) -> bytes:
         identifier = identifiers.find(request.tester, int.from_bytes(request.data[1:HEAD]))
@@ -23,5 +35,5 @@ def service(identifiers: Identifiers, speed: Speed, audit: Audit) -> Service:
         identifier.write(request.data[HEAD:])
         return request.data[1:HEAD]
 
-    rule = Rule("writeDataByIdentifier", audited(audit, "write", write), HEAD + 1, sessions=NOT_DEFAULT)
-    return Service(0x2E, "WriteDataByIdentifier", rule)
+    rule = Rule("writeDataByIdentifier", write, HEAD + 1, sessions=NOT_DEFAULT)
+    return Service(0x2E, "WriteDataByIdentifier", rule, audited=True)

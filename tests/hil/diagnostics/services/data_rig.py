@@ -25,7 +25,7 @@ class Rig:
         self.speed = 0.0
         self.now = 0.0
         self.log = []
-        self.server = DiagnosticServer(assemble(self))
+        self.server = DiagnosticServer(assemble(self), lambda: self.speed, self.audit)
 
     def audit(self, *line):
         self.log.append(line)

@@ -9,14 +9,15 @@ from hil.diagnostics.services import write_data_by_identifier
 
 @pytest.fixture
 def rig():
-    return Rig(lambda rig: [write_data_by_identifier.service(rig.identifiers, lambda: rig.speed, rig.audit)])
+    return Rig(lambda rig: [write_data_by_identifier.service(rig.identifiers, lambda: rig.speed)])
 
 
 def test_a_calibration_value_is_taken_and_the_log_says_so(rig):
     mass = rig.number("calibration.vehicle.mass")
     assert rig.ask("2e", mass, struct.pack(">d", 2100.0)) == b"\x6e" + mass.to_bytes(2)
     assert rig.node.parameters[0].vehicle.mass == 2100.0
-    assert rig.log == [("tester", f"write {mass:04x}40a0680000000000", "done")]
+    what = "WriteDataByIdentifier 2e 20 00 40 a0 68 00 00 00 00 00"
+    assert rig.log == [("tester", what, "allowed"), ("tester", what, "done")]
 
 
 def test_a_flag_is_a_whole_number(rig):
@@ -32,7 +33,7 @@ def test_without_the_access_nothing_is_written_and_the_log_says_so(rig, access):
     mass = rig.number("calibration.vehicle.mass")
     assert rig.ask("2e", mass, struct.pack(">d", 2100.0)) == refused(0x2E, Code.SECURITY_ACCESS_DENIED)
     assert rig.node.parameters[0].vehicle.mass == 1875.0
-    assert rig.log[0][2] == "security access denied"
+    assert rig.log[-1][2] == "refused: security access denied"
 
 
 @pytest.mark.parametrize("name", ["measurement.vehicle_speed.speed", "input.front.motor_speed", "output.brakes.front_left"])
