@@ -222,12 +222,14 @@ def test_a_tester_on_the_chassis_bus_is_answered_unless_it_is_not_to_be(run_of, 
         answers.extend(bytes(one.data[:3]) for one in tester.heard() if one.arbitration_id == ADDRESSES.response)
         return next(looks, None) is not None and not answers
 
-    with peers(["virtual:test_ecu_tester"]) as (tester,):
-        with run_of("test_ecu_tester", bus="chassis", diagnostics=diagnostics) as run:
-            station = run.bench.stations[0]
-            run.answer("chassis", controller_responder(station.nodes[0], station.restart))
-            run.compile()
-            run.go(look, lambda: None, keys=False)
+    with (
+        peers(["virtual:test_ecu_tester"]) as (tester,),
+        run_of("test_ecu_tester", bus="chassis", diagnostics=diagnostics) as run,
+    ):
+        station = run.bench.stations[0]
+        run.answer("chassis", controller_responder(station.nodes[0], station.restart))
+        run.compile()
+        run.go(look, lambda: None, keys=False)
     assert set(answers) == ({b"\x02\x7e\x00"} if diagnostics else set())
     assert run.bench.errors == []
 
