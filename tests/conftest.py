@@ -12,6 +12,14 @@ settings.load_profile("kernels")
 settings.register_profile("mutation", phases=[Phase.explicit, Phase.generate])
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _state_directory(tmp_path_factory):
+    """What outlives control units is kept where the tests are, also by those in processes of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("E4HIL_STATE_DIR", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared_data():
     """The folder of public measurements beside the repository, which is no part of it."""

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -35,7 +35,7 @@ from bench.station import (
 from bench.vehicles import Vehicle, load_vehicle
 from hil.bus import check_bus
 from hil.diagnostics.controller import BUS as DIAGNOSTICS
-from hil.diagnostics.controller import controller_responder
+from hil.diagnostics.controller import NAME, controller_responder
 from hil.diagnostics.responder import ResponderSpec
 from hil.errors import UsageError
 from hil.listening import listen
@@ -43,6 +43,7 @@ from hil.network.database import load_network
 from hil.node import Node
 from hil.realtime import RealtimeBench, SessionOptions
 from hil.scheduling import refused
+from hil.state_directory import state_directory
 from hil.timing import LoopSettings, Overrun
 
 SAMPLE_PERIOD = 10_000_000  # [ns]
@@ -225,8 +226,12 @@ def run_ecu(
         clamp.torque_max[:] = hand.torque_max
     if hand.speed_max is not None:
         clamp.speed_max[:] = hand.speed_max / RPM
-    with BusRun(options, wiring, nodes) as run:
-        run.answer(DIAGNOSTICS, controller_responder(controller, run.bench.stations[0].restart))
+    with ExitStack() as closing:
+        run = closing.enter_context(BusRun(options, wiring, nodes))
+        if options.diagnostics and wiring.addresses.get(DIAGNOSTICS):
+            station, directory = run.bench.stations[0], state_directory(NAME)
+            responder = controller_responder(controller, station.restart, station.switch_transmission, directory, tell)
+            run.answer(DIAGNOSTICS, closing.enter_context(responder))
         run.compile()
         if by_hand:
             tell(f"torque by hand, at most {clamp.torque_max[0]:g} Nm and {clamp.speed_max[0] * RPM:.0f} rpm; {KEYS}")

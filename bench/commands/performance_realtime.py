@@ -190,8 +190,7 @@ def tester_rows(seconds: float) -> list[Row]:
     network = load_network(load_vehicle(VEHICLE).network)
     for _ in range(ROUNDS):
         for name, measured in (("alone", alone), ("asked", asked)):
-            bench = controller_bench(network)
-            with measured.timed(), peers(addresses_of(network)) as others:
+            with controller_bench(network) as bench, measured.timed(), peers(addresses_of(network)) as others:
                 tester = others[network.bus(DIAGNOSTICS).index] if name == "asked" else None
                 answers += run_with_tester(bench, tester, seconds / (2 * ROUNDS))
             statistics = bench.statistics[CONTROLLER.name]
@@ -207,15 +206,22 @@ def tester_rows(seconds: float) -> list[Row]:
     ]
 
 
-def controller_bench(network: Any) -> RealtimeBench:
+@contextmanager
+def controller_bench(network: Any) -> Iterator[RealtimeBench]:
     """The controller and its diagnostic server, on virtual buses."""
     controller = Node(CONTROLLER, network)
     controller.parameters[:] = calibration_of(load_vehicle(VEHICLE))
     bench = RealtimeBench(network, [controller], addresses_of(network), LoopSettings())
     station = bench.stations[0]
-    station.answer(network.bus(DIAGNOSTICS).index, controller_responder(controller, station.restart))
-    bench.compile()
-    return bench
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        controller_responder(
+            controller, station.restart, station.switch_transmission, Path(folder), lambda message: None
+        ) as responder,
+    ):
+        station.answer(network.bus(DIAGNOSTICS).index, responder)
+        bench.compile()
+        yield bench
 
 
 def run_with_tester(bench: RealtimeBench, tester: Any, seconds: float) -> int:

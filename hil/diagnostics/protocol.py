@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from weakref import WeakSet
 
 S3_TIME = 5.0  # [s] without a request until a session ends (S3 server)
 P2_TIME = 0.05  # [s] until a request is answered
@@ -212,6 +213,7 @@ class DiagnosticServer:
         self._speed = speed
         self._audit = audit
         self._pending: dict[Tester, Pending] = {}
+        self._testers: WeakSet[Tester] = WeakSet()  # all who have asked
 
     @property
     def is_working(self) -> bool:
@@ -224,6 +226,7 @@ class DiagnosticServer:
             return None
         self._end_session_if_silent(tester, now)
         tester.last_heard = now
+        self._testers.add(tester)
         request = Request(tester, data, now, functional)
         if tester in self._pending:
             return self._while_busy(request)
@@ -254,6 +257,12 @@ class DiagnosticServer:
         """What is to be said now to ``testers`` without a request: to those to whom nothing else is on its way."""
         free = [tester for tester in testers if tester not in self._pending]
         return [message for service in self.services.values() if service.unasked for message in service.unasked(free, now)]
+
+    def end_sessions(self) -> None:
+        """End the sessions of all testers; what was worked on is not answered any more."""
+        self._pending.clear()
+        for tester in list(self._testers):
+            tester.enter(Session.DEFAULT)
 
     def _end_session_if_silent(self, tester: Tester, now: float) -> None:
         silent = now - tester.last_heard > S3_TIME and tester not in self._pending

@@ -75,11 +75,22 @@ class Link:
     tester: Tester
     channel: Channel
     delayed: tuple[float, bytes] | None = None  # an answer and when it is due [s]
+    unasked: bool = False  # what was sent last was no answer
 
     @property
     def is_busy(self) -> bool:
-        """Whether an answer to him is on its way."""
+        """Whether something is on its way to him."""
         return self.delayed is not None or self.channel.is_sending
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether that is an answer: then he has to wait with his next request."""
+        return self.delayed is not None or (self.channel.is_sending and not self.unasked)
+
+    def send(self, message: bytes, *, unasked: bool = False) -> None:
+        """Send a message to him, ``unasked`` or in answer to a request."""
+        self.unasked = unasked
+        self.channel.send(message)
 
 
 class Responder:
@@ -207,7 +218,7 @@ class Responder:
         if self.spec.drops_while_busy:
             busy = server.is_working or any(other.is_busy for other in self.links)
         else:
-            busy = link.is_busy and not functional  # "tester present" to all comes in the middle of long answers
+            busy = link.is_answering and not functional  # "tester present" to all comes in the middle of long answers
         if busy:
             self.dropped += 1
             return
@@ -217,12 +228,12 @@ class Responder:
         except Exception as error:  # a mistake in a service; whatever it is, the tester gets his answer
             self._fault(error)
             answer = negative(message[0], Code.GENERAL_REJECT)
-        if answer is None or link.is_busy:
+        if answer is None or link.is_answering:
             return
         if self.spec.response_delay:
             link.delayed = now + self.spec.response_delay, answer
         else:
-            link.channel.send(answer)
+            link.send(answer)
 
     def _go_on(self, now: float) -> None:
         if self._ending_sessions.is_set():
@@ -235,16 +246,19 @@ class Responder:
             if link.delayed and link.delayed[0] <= now:
                 _, answer = link.delayed
                 link.delayed = None
-                link.channel.send(answer)
+                link.send(answer)
             due = link.channel.until_due()
             if due is not None and due <= 0.0:
                 link.channel.process()
-            if link.is_busy:
+            if link.is_answering:
                 link.tester.last_heard = now  # the time of a session begins when the answer is there: ISO 14229-2
         if self._is_active(now):
             by_tester = {link.tester: link for link in self.links}
             for tester, answer in self.spec.server.poll(list(by_tester), now):
-                by_tester[tester].channel.send(answer)
+                by_tester[tester].send(answer)
+            free = [link.tester for link in self.links if not link.is_busy]
+            for tester, message in self.spec.server.unasked(free, now):
+                by_tester[tester].send(message, unasked=True)
 
     def _fault(self, error: Exception) -> None:
         text = f"a service failed: {type(error).__name__}: {error}"
