@@ -5,7 +5,6 @@ fault memory is set aside and told, and the memory begins empty. A disk that tak
 without it and tries again with the next change.
 """
 
-import os
 import re
 import threading
 import zlib
@@ -15,8 +14,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
-from hil.errors import UsageError
-from hil.files import atomic_path
+from hil.state_directory import write_durably
 
 PERIOD = 0.5  # [s] between two writings
 STOP_TIMEOUT = 10.0  # [s] for a disk to answer
@@ -77,7 +75,7 @@ class FaultFile:
     def load(self) -> StoredMemory | None:
         """What the file holds; None if there is none, or nothing that can be used."""
         try:
-            for leftover in self.path.parent.glob(f".{self.path.stem}-*{self.path.suffix}"):
+            for leftover in self.path.parent.glob(f".{self.path.name}-*"):
                 leftover.unlink(missing_ok=True)  # of a process that was killed while it wrote
             return parse(self._read())
         except FileNotFoundError:
@@ -133,14 +131,10 @@ class FaultFile:
 
     def _write(self, memory: StoredMemory) -> bool:
         try:
-            with atomic_path(self.path) as temporary, temporary.open("wb") as file:
-                file.write(text_of(memory))
-                file.flush()
-                os.fsync(file.fileno())
-            _sync_folder(self.path.parent)
-        except (OSError, UsageError) as error:
+            write_durably(self.path, text_of(memory))
+        except OSError as error:
             if not self._told:
-                self._report(f"faults are not kept over a restart: {error}")
+                self._report(f"{self.path}: cannot be written: {error.strerror or error}; faults are not kept over a restart")
             self._told = True
             return False
         self._told = False
@@ -184,12 +178,3 @@ def parse(content: bytes) -> StoredMemory:
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the name of the file on the disk, too."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

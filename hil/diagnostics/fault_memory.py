@@ -3,9 +3,9 @@
     operation cycle   from the moment the car is switched on until it is off again: the supervisor leaves OFF, and is back there.
                       One that the loss of the supply has cut short ends with the next start.
     test              fails when a cause has been there for the debounce of its code, each cycle anew; passes when none has been
-                      there for PASS_TIME in READY. So a car that never became READY has passed nothing. A latched fault of the
-                      controller is a cause as long as it is latched, for it goes on acting. The controller's own debounce and
-                      healing (firmware_model.faults) come before that.
+                      there for PASS_TIME, in READY alone: hil.diagnostics.fault_watch says when. So a car that never became
+                      READY has passed nothing. A latched fault of the controller is a cause as long as it is latched, for it
+                      goes on acting. The controller's own debounce and healing (firmware_model.faults) come before that.
     pending           a test has failed in this cycle or in the last one in which it was completed
     confirmed         it has failed in as many cycles in a row as its code asks for, and is stored
     warning           asked for from the confirmation until WARNING_CYCLES cycles in a row were completed without a failure
@@ -27,7 +27,7 @@ from pathlib import Path
 from hil.diagnostics.fault_file import FaultFile, StoredCode, StoredMemory, StoredRecord
 from hil.diagnostics.trouble_codes import GROUPS, TroubleCode
 
-PASS_TIME = 2.0  # [s] in READY without a cause until a test has passed; longer than any debounce of the controller
+PASS_TIME = 2.0  # [s] without a cause until a test has passed; longer than any debounce of the controller
 WARNING_CYCLES = 3
 AGEING_CYCLES = 40
 CAPACITY = 16  # codes of which there is a record
@@ -164,7 +164,7 @@ class FaultMemory:
     def update(self, present_faults: int, snapshot: Callable[[], bytes], now: float, *, testing: bool = True) -> None:
         """Test all codes for the causes that are there at ``now`` [s]; ``snapshot`` is asked if one of them fails.
 
-        ``testing``: whether what is absent counts as tested: the car is READY.
+        ``testing``: whether what is absent counts as tested.
         """
         with self.lock:
             if not self.in_cycle:

@@ -1,4 +1,9 @@
-"""What the fault memory is told of the controller: its faults, known reasons for them, where operation cycles begin and end."""
+"""What the fault memory is told of the controller: its faults, known reasons for them, where operation cycles begin and end.
+
+While the car starts, control units boot: that they are silent or send invalid values then is no fault. They are listened to when
+the controller arms the diagnosis of absence (DiagMuxOn of 0x50B, 2.1 s after READY as on a real car), and when a start has taken
+longer than that; until the main relay is opened, for then they fall asleep.
+"""
 
 import threading
 import time
@@ -15,6 +20,9 @@ AXLES = (
     ("rear", Fault.REAR_INVERTER_SILENT, Finding.REAR_INVERTER_CRC, Finding.REAR_INVERTER_FROZEN),
 )
 ALL_TOLD = sum(TOLD.values())
+OF_SOURCES = Fault.FRONT_INVERTER_ERROR.value - 1  # silent, invalid
+STARTING = (SupervisorState.WAKE, SupervisorState.PRECHARGE, SupervisorState.HIGH_VOLTAGE_ON)
+LONG_START = 4.0  # [s] in which a real car is READY and has armed the diagnosis of absence
 
 
 PERIOD = 0.02  # [s] between two looks; a code that an inverter broadcasts stands longer
@@ -29,6 +37,8 @@ class FaultWatch:
         self._controller = controller
         self._snapshot = snapshot
         self._findings = 0
+        self._began = 0.0  # [s] the operation cycle
+        self._listens = False
         self._errors = self._link_errors()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -55,18 +65,23 @@ class FaultWatch:
         supervisor = self._controller.measurements[0].supervisor
         state = int(supervisor.state)
         if (state != SupervisorState.OFF) != self.memory.in_cycle:
-            self._change_cycle()
-        if self.memory.in_cycle:
-            faults = int(supervisor.faults) | int(supervisor.latched_faults)
-            causes = faults | self._find(faults)
-            self.memory.update(causes, self._snapshot, now, testing=state == SupervisorState.READY)
+            self._change_cycle(now)
+        if not self.memory.in_cycle:
+            return
+        armed = bool(self._controller.outputs[0].power.absence_diagnosis)
+        is_long = state in STARTING and now - self._began > LONG_START
+        self._listens = armed or is_long or (self._listens and state == SupervisorState.SHUTDOWN)
+        faults = int(supervisor.faults) | int(supervisor.latched_faults)
+        if not self._listens:
+            faults &= ~OF_SOURCES
+        self.memory.update(faults | self._find(faults), self._snapshot, now, testing=armed)
 
-    def _change_cycle(self) -> None:
+    def _change_cycle(self, now: float) -> None:
         if self.memory.in_cycle:
             self.memory.end_cycle()
-            self._findings = 0
         else:
             self.memory.begin_cycle()
+            self._findings, self._began = 0, now
 
     def _find(self, faults: int) -> int:
         """The reasons that are known for ``faults``: each from when it is seen until its fault is gone."""

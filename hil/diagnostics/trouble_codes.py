@@ -143,7 +143,9 @@ def _code(
     )  # fmt: skip
 
 
-NO_CAN_TIME = 1.9  # [s] beyond a source's timeout of 0.1 s: U1000 stands for 2.0 s without frames
+# Beyond a source's timeout of 0.1 s. U1000 stands for 2.0 s without frames; the controller may end the drive then, and nobody
+# listens any more.
+NO_CAN_TIME = 1.8  # [s]
 ALL_SILENT = sum(fault for fault in Fault if fault < 1 << FIRST_INVALID_BIT) & ~Fault.PANEL_SILENT & ~Fault.REQUEST_SILENT
 
 F, T, X = Fault, FailureType, Finding

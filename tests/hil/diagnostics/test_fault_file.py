@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -18,7 +19,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from waiting import wait_until
 
-from hil import files
 from hil.diagnostics import fault_file
 from hil.diagnostics.fault_file import FaultFile, StoredMemory, parse, text_of
 from hil.diagnostics.fault_memory import PASS_TIME, FaultMemory
@@ -229,7 +229,7 @@ def test_a_full_disk_is_told_once_the_memory_goes_on_and_writes_when_there_is_ro
             assert memory.entries[0x100002].status & CONFIRMED
         cycle(memory, 0b111)
         wait_until(memory.is_saved)
-    assert told == [f"faults are not kept over a restart: cannot write {path}: No space left on device"]
+    assert told == [f"{path}: cannot be written: No space left on device; faults are not kept over a restart"]
     with opened(path) as memory:
         assert all(entry.record for entry in memory.entries.values())
     assert [file.name for file in path.parent.iterdir()] == ["faults.txt"]
@@ -239,7 +239,7 @@ def raise_no_space(handle: int) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-@pytest.mark.parametrize("failing", ["mkstemp", "chmod", "replace", "fsync"])
+@pytest.mark.parametrize("failing", ["mkstemp", "replace", "fsync"])
 def test_a_write_that_fails_at_any_step_leaves_the_file_as_it_was(
     path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
@@ -249,7 +249,7 @@ def test_a_write_that_fails_at_any_step_leaves_the_file_as_it_was(
     with opened(path) as memory:
         cycle(memory, 1)
     before = path.read_bytes()
-    owner = {"mkstemp": files.tempfile, "chmod": Path, "replace": Path, "fsync": os}[failing]
+    owner = {"mkstemp": tempfile, "replace": Path, "fsync": os}[failing]
     told: list[str] = []
     with monkeypatch.context() as broken:
         broken.setattr(owner, failing, fail)
@@ -268,7 +268,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_the_memory_goes_on(tmp_path
     cycle(memory, 1)
     memory.close()
     assert memory.entries[0x100001].record
-    assert [message.partition(":")[0] for message in told][-1] == "faults are not kept over a restart"
+    assert told[-1].endswith("Not a directory; faults are not kept over a restart")
 
 
 def test_many_changes_in_a_row_are_written_as_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

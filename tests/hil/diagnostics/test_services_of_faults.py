@@ -22,8 +22,8 @@ class Car:
     def __init__(self, path: Path | None = None) -> None:
         self.memory = FaultMemory(TABLE, path)
         self.audit: list[tuple[str, str, str]] = []
-        clear = clear_diagnostic_information.service(self.memory, lambda *line: self.audit.append(line))
-        self.server = DiagnosticServer([clear, read_dtc_information.service(self.memory)])
+        services = [clear_diagnostic_information.service(self.memory), read_dtc_information.service(self.memory)]
+        self.server = DiagnosticServer(services, audit=lambda *line: self.audit.append(line))
         self.tester = protocol.Tester("test")
 
     def ask(self, text: str, *, functional: bool = False) -> str | None:
@@ -144,8 +144,10 @@ def test_whoever_clears_is_in_the_audit_log_and_so_is_who_was_refused(car: Car) 
     car.ask("14 31 91 00")
     car.ask("14 12 34 56")
     assert car.audit == [
-        ("test", "clear trouble codes 319100", "done"),
-        ("test", "clear trouble codes 123456", "refused: no such group or code"),
+        ("test", "ClearDiagnosticInformation 14 31 91 00", "allowed"),
+        ("test", "ClearDiagnosticInformation 14 31 91 00", "done"),
+        ("test", "ClearDiagnosticInformation 14 12 34 56", "allowed"),
+        ("test", "ClearDiagnosticInformation 14 12 34 56", "refused: request out of range"),
     ]
 
 
