@@ -11,6 +11,7 @@ appends a line for each value that has none yet.
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -146,6 +147,12 @@ def calibration_identification(node: Node) -> str:
 def encode(values: Any, field: Field) -> bytes:
     """Numbers as they go out."""
     return np.asarray(values).astype(f">{field.dtype}").tobytes()
+
+
+def labels_of(identifier: DataIdentifier) -> type[IntEnum] | None:
+    """The enumeration of which the identifier's value is one; None if it is a number."""
+    kind, _, path = identifier.name.partition(".")
+    return KINDS[kind].record.field(path).labels if kind in KINDS else None
 
 
 def _value(number: int, kind: str, path: str, node: Node) -> DataIdentifier:
