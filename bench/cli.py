@@ -231,6 +231,7 @@ def car_bench(
     ] = "",
     duration: ScenarioDurationOption = None,
     listen_only: ListenOption = False,
+    diagnostics: DiagnosticsOption = True,
     record: RecordOption = None,
     record_size: RecordSizeOption = None,
     json: JsonOption = False,
@@ -250,7 +251,7 @@ def car_bench(
     buses = {"front": front, "rear": rear, "chassis": chassis}
     options = command.RunOptions(
         buses=buses, network=network, settings=settings, duration=duration, listen_only=listen_only, record=record,
-        record_size=record_size, json=json,
+        record_size=record_size, json=json, diagnostics=diagnostics,
     )  # fmt: skip
     _finish(strict, *command.run_bench(options, scenario, vehicle, parts_of(roles)))
 

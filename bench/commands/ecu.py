@@ -12,6 +12,7 @@ from bench.commands.console import output, progress
 from bench.commands.ending import ended_by_signals
 from bench.commands.realtime_rows import bus_rows, loop_rows
 from bench.controller_watch import LETTING_GO, ControllerWatch
+from bench.diagnostics.responders import car_responders
 from bench.drive import Drive
 from bench.keyboard import Keyboard
 from bench.live_view import CompileProgress
@@ -276,6 +277,8 @@ def run_bench(options: RunOptions, scenario: str, vehicle: str, roles: list[str]
         return not ended and drive.scenario_time < drive.duration
 
     with BusRun(options, wiring, [drive.car]) as run:
+        for bus, spec in car_responders(drive.car, network):
+            run.answer(bus, spec)
         run.compile()
         tell(f"{car.title} waits for its controller, then: {drive.scenario.title}")
         run.go(look, lambda: ended.append(True), keys=False)

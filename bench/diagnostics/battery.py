@@ -82,7 +82,7 @@ class BatteryServer(SleepingServer):
         ]
         super().__init__(services, self._is_awake)
 
-    def look(self) -> None:
+    def look(self, now: float) -> None:
         """Store what has made the controller give up; once it sleeps, no code has failed in this waking any more."""
         present = self._present_troubles()
         kept = STATUS_BITS & ~FAILED if self._is_awake() else CONFIRMED
@@ -185,7 +185,7 @@ class BatteryServer(SleepingServer):
         """0x19 with the LEAF's only sub-function 02: codes by a mask of their status."""
         if len(request.data) != 3 or request.data[1] != 0x02:
             raise NegativeResponseError(Code.SUB_FUNCTION_NOT_SUPPORTED)
-        self.look()
+        self.look(request.now)
         mask = request.data[2]
         found = [code.to_bytes(3) + bytes([status]) for code, status in self._troubles.items() if status & mask]
         return b"\x02" + bytes([STATUS_BITS]) + b"".join(found)

@@ -20,8 +20,8 @@ class SleepingServer(DiagnosticServer):
         super().__init__(services)
         self._is_awake = is_awake
 
-    def look(self) -> None:
-        """Look for what happens between two requests; to be called some times a second."""
+    def look(self, now: float) -> None:
+        """Look for what happens between two requests; to be called some times a second, with the server's time [s]."""
 
     def request(self, tester: Tester, data: bytes, now: float, *, functional: bool = False) -> bytes | None:
         """The answer to ``data``; None if there is none to give."""

@@ -48,7 +48,7 @@ class Asked:
 
     def __call__(self, request: str) -> bytes | None:
         self.now += 0.1
-        self.server.look()
+        self.server.look(self.now)
         return self.server.request(self.tester, bytes.fromhex(request), self.now)
 
     def group(self, number: int) -> bytes:
