@@ -77,7 +77,9 @@ def reason(error: BaseException) -> str:
 class Echoes:
     """Frames of our own that a transport will hand back unmarked: each is expected once, and for a while."""
 
-    def __init__(self) -> None:
+    def __init__(self, span: float = ECHO_SPAN) -> None:
+        """``span`` [s]: for which a frame may come back."""
+        self._span = span
         self._expected: deque[tuple[float, tuple[int, ...]]] = deque()
         self._lock = threading.Lock()  # one thread sends, another receives
 
@@ -85,7 +87,7 @@ class Echoes:
         """``frame`` is about to be sent."""
         with self._lock:
             self._drop_old()
-            self._expected.append((time.monotonic() + ECHO_SPAN, frame))
+            self._expected.append((time.monotonic() + self._span, frame))
 
     def forget(self) -> None:
         """The frame that was expected last was not sent."""

@@ -30,6 +30,7 @@ FRAME_LAYOUT = struct.Struct("=IB3x8s")  # struct can_frame
 FILTER_LAYOUT = struct.Struct("=II")  # struct can_filter
 SEND_BUFFER = 1  # [bytes] the kernel takes its minimum: some frames, so that those of the loop never wait behind many
 QUEUE_FULL = (errno.ENOBUFS, errno.EAGAIN)
+ECHO_SPAN = 60.0  # [s] until somebody has looked at what the loop has received: far longer than its memory for that lasts
 RETRY = 0.5e-3  # [s] after which a full transmit queue is tried again
 NOBODY = -1  # in place of an eventfd
 
@@ -167,7 +168,7 @@ class SocketMailbox(Mailbox):
         filters = list(received)
         super().__init__(filters, sent)
         self.sent = 0  # frames
-        self.echoes = Echoes()
+        self.echoes = Echoes(ECHO_SPAN)
         self._filters = b"".join(one.in_kernel for one in filters)
         self._index = index
         self._now = now

@@ -4,7 +4,6 @@ import can
 import pytest
 from can.exceptions import CanOperationError
 
-from hil import drivers
 from hil.bus_state import BusState
 from hil.can_errors import error_classes, state_in_error_frame
 from hil.drivers import Echoes, asked_state, is_queue_full, reason
@@ -67,11 +66,19 @@ def test_a_frame_of_our_own_comes_back_once_as_often_as_it_was_sent():
     assert [echoes.is_one(0x1D4, 2, 8, 0) for _ in range(2)] == [True, False]
 
 
-def test_a_frame_of_our_own_is_not_expected_for_ever(monkeypatch):
-    monkeypatch.setattr(drivers, "ECHO_SPAN", -1.0)
-    echoes = Echoes()
+def test_a_frame_of_our_own_is_not_expected_for_ever():
+    echoes = Echoes(span=-1.0)
     echoes.expect(0x1D4, 1, 8, 0)
     assert not echoes.is_one(0x1D4, 1, 8, 0)
+
+
+def test_a_frame_that_could_not_be_sent_is_not_expected():
+    echoes = Echoes()
+    echoes.expect(0x1D4, 1, 8, 0)
+    echoes.expect(0x1D4, 2, 8, 0)
+    echoes.forget()
+    assert not echoes.is_one(0x1D4, 2, 8, 0)
+    assert echoes.is_one(0x1D4, 1, 8, 0)
 
 
 def test_a_reason_is_one_line_from_the_error_to_its_cause():
