@@ -10,7 +10,7 @@ from hil.diagnostics.actuator_tests import ActuatorTests
 from hil.diagnostics.audit import AuditLog
 from hil.diagnostics.fault_memory import FaultMemory
 from hil.diagnostics.fault_watch import FaultWatch
-from hil.diagnostics.identifiers import DataIdentifier, Identifiers, identifiers
+from hil.diagnostics.identifiers import DataIdentifier, Identifiers, Identity, identifiers
 from hil.diagnostics.lock import Lock
 from hil.diagnostics.protocol import DiagnosticServer, Service
 from hil.diagnostics.responder import Addresses, ResponderSpec
@@ -25,6 +25,7 @@ from hil.diagnostics.services import (
     ecu_reset,
     input_output_control_by_identifier,
     read_data_by_identifier,
+    read_data_by_local_identifier,
     read_data_by_periodic_identifier,
     read_dtc_information,
     read_memory_by_address,
@@ -63,7 +64,8 @@ def controller_server(
     ``restart`` begins it anew; ``switch_transmission`` lets it send its frames, or not, and begins it anew, too. ``directory`` is
     where the anchor of certificates would be. Raises UsageError if that is broken.
     """
-    known, map_of_memory, tests = Identifiers(identifiers(node)), MemoryMap(node), ActuatorTests(node)
+    identity = Identity()
+    known, map_of_memory, tests = Identifiers(identifiers(node, identity)), MemoryMap(node), ActuatorTests(node)
     transfers = Transfers(node, map_of_memory)
     routines = [SelfTest(node).routine(), BrakeBleed(tests).routine(), CapacityEstimate(node).routine()]
 
@@ -82,6 +84,7 @@ def controller_server(
         ecu_reset.service(begin_anew),
         clear_diagnostic_information.service(memory),
         read_dtc_information.service(memory),
+        read_data_by_local_identifier.service(identity.vehicle_identification_number),
         read_data_by_identifier.service(known),
         read_memory_by_address.service(map_of_memory),
         security_access.service(lock),

@@ -129,7 +129,7 @@ def missing_lines(text: str) -> list[str]:
 
 
 def identifiers(node: Node, identity: Identity | None = None) -> dict[int, DataIdentifier]:
-    """Every identifier of the controller ``node``, by its number."""
+    """Every identifier of the controller ``node``, by its number; ``identity`` is that of an emulated one unless given."""
     table = {number: _value(number, kind, path, node) for number, (kind, path) in read_list(read_text(LIST)).items()}
     return table | {identifier.number: identifier for identifier in _identification(node, identity or Identity())}
 

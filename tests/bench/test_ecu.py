@@ -212,8 +212,13 @@ def run_of():
     return make
 
 
+def responder_of(station: Any, directory: Path) -> Any:
+    """The server of a station's controller."""
+    return controller_responder(station.nodes[0], station.restart, station.switch_transmission, directory, lambda message: None)
+
+
 @pytest.mark.parametrize("diagnostics", [True, False])
-def test_a_tester_on_the_chassis_bus_is_answered_unless_it_is_not_to_be(run_of, diagnostics: bool) -> None:
+def test_a_tester_on_the_chassis_bus_is_answered_unless_it_is_not_to_be(run_of, tmp_path: Path, diagnostics: bool) -> None:
     answers: list[bytes] = []
     looks = iter(range(10 if not diagnostics else 1000))
 
@@ -225,9 +230,9 @@ def test_a_tester_on_the_chassis_bus_is_answered_unless_it_is_not_to_be(run_of, 
     with (
         peers(["virtual:test_ecu_tester"]) as (tester,),
         run_of("test_ecu_tester", bus="chassis", diagnostics=diagnostics) as run,
+        responder_of(run.bench.stations[0], tmp_path) as responder,
     ):
-        station = run.bench.stations[0]
-        run.answer("chassis", controller_responder(station.nodes[0], station.restart))
+        run.answer("chassis", responder)
         run.compile()
         run.go(look, lambda: None, keys=False)
     assert set(answers) == ({b"\x02\x7e\x00"} if diagnostics else set())

