@@ -24,6 +24,8 @@ app = typer.Typer(
 )
 study = typer.Typer(no_args_is_help=True, help="Answer a question by many drives.")
 app.add_typer(study, name="study")
+diagnostics = typer.Typer(no_args_is_help=True, help="What a diagnostic tester finds in the emulated controller.")
+app.add_typer(diagnostics, name="diagnostics")
 
 OutOption = Annotated[
     Path | None, typer.Option("--out", help="Folder for the report, the measurement and the frames.", metavar="DIR")
@@ -418,6 +420,40 @@ def study_battery(
     from bench.commands.study_battery import run
 
     _finish(strict, run(out, json))
+
+
+@diagnostics.command("list")
+def diagnostics_list(
+    part: Annotated[
+        str | None,
+        typer.Argument(help="Only this: services, identifiers, trouble-codes or routines.", metavar="PART"),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """List services, data identifiers, trouble codes and routines, as a tester finds them.
+
+    For example:
+
+    e4hil diagnostics list trouble-codes
+    """
+    from bench.commands.diagnostics import print_tables
+
+    print_tables(part, json)
+
+
+@diagnostics.command("export")
+def diagnostics_export(
+    file: Annotated[Path, typer.Argument(help="Where the description is written.", metavar="FILE.pdx")],
+) -> None:
+    """Write the same for a tester: ODX 2.2 (ISO 22901-1) in a PDX file.
+
+    For example:
+
+    e4hil diagnostics export controller.pdx
+    """
+    from bench.commands.diagnostics import export
+
+    export(file)
 
 
 @app.command()

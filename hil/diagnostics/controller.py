@@ -14,7 +14,7 @@ from hil.diagnostics.identifiers import DataIdentifier, Identifiers, Identity, i
 from hil.diagnostics.lock import Lock
 from hil.diagnostics.protocol import DiagnosticServer, Service
 from hil.diagnostics.responder import Addresses, ResponderSpec
-from hil.diagnostics.routines import BrakeBleed, CapacityEstimate, SelfTest
+from hil.diagnostics.routines import BrakeBleed, CapacityEstimate, Routine, SelfTest
 from hil.diagnostics.services import (
     authentication,
     clear_diagnostic_information,
@@ -67,7 +67,6 @@ def controller_server(
     identity = Identity()
     known, map_of_memory, tests = Identifiers(identifiers(node, identity)), MemoryMap(node), ActuatorTests(node)
     transfers = Transfers(node, map_of_memory)
-    routines = [SelfTest(node).routine(), BrakeBleed(tests).routine(), CapacityEstimate(node).routine()]
 
     def speed() -> float:
         return float(node.measurements[0].vehicle_speed.speed)
@@ -94,7 +93,7 @@ def controller_server(
         dynamically_define_data_identifier.service(known, map_of_memory),
         write_data_by_identifier.service(known, speed),
         input_output_control_by_identifier.service(known, tests, speed),
-        routine_control.service(routines, speed),
+        routine_control.service(routines_of(node, tests), speed),
         request_download.service(transfers),
         request_upload.service(transfers),
         transfer_data.service(transfers),
@@ -129,6 +128,11 @@ def controller_responder(
             yield ResponderSpec("VCM", server, ADDRESSES)
         finally:
             watch.stop()
+
+
+def routines_of(node: Node, tests: ActuatorTests) -> list[Routine]:
+    """What 0x31 runs."""
+    return [SelfTest(node).routine(), BrakeBleed(tests).routine(), CapacityEstimate(node).routine()]
 
 
 def snapshot(table: dict[int, DataIdentifier]) -> bytes:

@@ -182,14 +182,12 @@ class _Layer:
         if service.number == READ:
             for identifier in self.unit.identifiers.values():
                 value = self._value(identifier)
-                self._add(service, f"Read_{short_name(identifier.name)}", identifier.description, _did(identifier), [], value)
+                self._add(service, f"Read_{identifier.name}", identifier.description, _did(identifier), [], value)
         elif service.number == WRITE:
             for identifier in self.unit.identifiers.values():
                 if identifier.write:
                     value = self._value(identifier)
-                    self._add(
-                        service, f"Write_{short_name(identifier.name)}", identifier.description, _did(identifier), value, []
-                    )
+                    self._add(service, f"Write_{identifier.name}", identifier.description, _did(identifier), value, [])
         elif service.number == ROUTINE:
             for routine in self.unit.routines:
                 for sub, rule in service.sub_functions.items():
@@ -224,6 +222,7 @@ class _Layer:
         self, service: Service, name: str, title: str, head: list[Parameter], asked: list[Parameter], told: list[Parameter]
     ) -> None:
         """A service whose request and answer begin with the same ``head`` after its number."""
+        name = short_name(name)
         number, answer_number = _constant("service", service.number), _constant("service", service.number + POSITIVE)
         request = Request(
             odx_id=self.identity("request", name), short_name=f"RQ_{name}", parameters=NamedItemList([number, *head, *asked])
