@@ -532,6 +532,61 @@ def hub(
     command.run(buses or ["front", "rear", "chassis"], ports, bitrate, links or [], folder, seed, json)
 
 
+@app.command("tester", context_settings={"ignore_unknown_options": True})  # negative values are no options
+def ask_control_unit(
+    bus: Annotated[str, typer.Argument(help="Bus of the control unit (see: e4hil adapters).", metavar="BUS")],
+    words: Annotated[list[str], typer.Argument(help="What to do; several actions are joined by: then", metavar="ACTION...")],
+    target: Annotated[
+        str, typer.Option("--target", "-t", help="Control unit: vcm (the controller), battery or inverter.", metavar="UNIT")
+    ] = "vcm",
+    unlock: Annotated[
+        str | None,
+        typer.Option("--unlock", "-u", help="Open the lock first: read, calibrate, actuate or flash.", metavar="LEVEL"),
+    ] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option("--key-file", help="Secret of the controller; unless given, of the one on this machine.", metavar="FILE"),
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", help="How long to wait for an answer.", min=0.05, max=60.0, metavar="S")
+    ] = 1.0,
+    period: Annotated[
+        float, typer.Option("--period", help="With watch: time between two looks.", min=0.01, max=3600.0, metavar="S")
+    ] = 0.5,
+    count: Annotated[int | None, typer.Option("--count", help="With watch: end after so many looks.", min=1, metavar="N")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line instead of tables.")] = False,
+) -> None:
+    """A diagnostic tester (UDS over ISO-TP), for the emulated controller, the virtual battery and inverters, or a LEAF's own.
+
+    Actions:
+
+    - **read** IDENTIFIER... — values, by number or name (see: e4hil diagnostics list)
+    - **watch** IDENTIFIER... — the same again and again, until Ctrl-C
+    - **write** IDENTIFIER VALUE... — a value of the calibration, in SI units; needs --unlock calibrate
+    - **dtcs** [clear] — stored trouble codes
+    - **routine** start|stop|results ROUTINE — needs --unlock actuate
+    - **unlock** LEVEL — whether the key opens the lock
+    - **battery** — all that a LEAF's battery tells, with its 96 cells; needs --target battery
+    - **identify** — who answers
+    - **wait** SECONDS — keeps the session meanwhile
+
+    For example, with e4hil ecu and e4hil bench in two other terminals on the same three buses:
+
+    e4hil tester udp_multicast:239.74.163.3 read vehicle_speed.speed leaf.gear F190
+
+    e4hil tester udp_multicast:239.74.163.3 dtcs clear
+
+    e4hil tester udp_multicast:239.74.163.3 --unlock calibrate write vehicle.mass 1800
+
+    e4hil tester udp_multicast:239.74.163.3 --unlock actuate routine start selfTest then wait 1 then routine results selfTest
+
+    e4hil tester udp_multicast:239.74.163.1 --target battery battery
+    """
+    from bench.commands.tester import run
+
+    run(bus, words, target, unlock, key_file, timeout, period, count, json)
+
+
 @app.command()
 def vehicles(json: JsonOption = False) -> None:
     """List the vehicles."""
