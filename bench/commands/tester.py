@@ -10,12 +10,12 @@ from bench.commands.console import output
 from bench.tester.actions import Table, find_action, find_level, read_values, wanted
 from bench.tester.link import TARGETS, Link, connected
 from hil.bus import parse_bus_address
+from hil.diagnostics.controller import NAME
 from hil.diagnostics.lock import SECRET_FILE
 from hil.errors import UsageError
 from hil.state_directory import state_directory
 from hil.toml_files import closest
 
-STATE_NAME = "controller"  # whose key opens the lock
 THEN = "then"
 WATCH = "watch"
 
@@ -36,7 +36,7 @@ def run(
         raise UsageError(f'--target "{target}"{closest(target, TARGETS)}; there are {", ".join(TARGETS)}')
 
     def open_level(link: Link, level: str) -> None:
-        link.unlock(find_level(level), key_file or state_directory(STATE_NAME) / SECRET_FILE)
+        link.unlock(find_level(level), key_file or state_directory(NAME) / SECRET_FILE)
 
     def look_on(link: Link, arguments: list[str]) -> Table:
         return watch(link, arguments, period, count, json)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ class Meaning:
     encode: Callable[[list[str]], bytes] | None = None  # raises UsageError
 
 
+@cache
 def controller_meanings() -> dict[int, Meaning]:
     """All identifiers of the emulated controller, by their numbers; no controller is needed."""
     from bench.drive import CONTROLLER

@@ -11,6 +11,7 @@ from hil.diagnostics.audit import AuditLog
 from hil.diagnostics.fault_memory import FaultMemory
 from hil.diagnostics.fault_watch import FaultWatch
 from hil.diagnostics.identifiers import DataIdentifier, Identifiers, Identity, identifiers
+from hil.diagnostics.leaf_vcm import leaf_identifiers
 from hil.diagnostics.lock import Lock
 from hil.diagnostics.protocol import DiagnosticServer, Service
 from hil.diagnostics.responder import Addresses, ResponderSpec
@@ -65,7 +66,8 @@ def controller_server(
     where the anchor of certificates would be. Raises UsageError if that is broken.
     """
     identity = Identity()
-    known, map_of_memory, tests = Identifiers(identifiers(node, identity)), MemoryMap(node), ActuatorTests(node)
+    table = identifiers(node, identity) | leaf_identifiers(node)
+    known, map_of_memory, tests = Identifiers(table), MemoryMap(node), ActuatorTests(node)
     transfers = Transfers(node, map_of_memory)
 
     def speed() -> float:

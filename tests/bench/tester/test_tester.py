@@ -15,28 +15,17 @@ from bench.drive import CAR, CONTROLLER
 from bench.scenarios import load_scenario
 from bench.tester.actions import ROUTINES
 from bench.vehicles import load_vehicle
-from hil.diagnostics import leaf_vcm
+from hil.diagnostics.audit import AuditLog
+from hil.diagnostics.controller import ADDRESSES, AUDIT_FILE, controller_server
 from hil.diagnostics.fault_memory import FaultMemory
-from hil.diagnostics.identifiers import Identifiers, identifiers
+from hil.diagnostics.identifiers import Identity, identifiers
 from hil.diagnostics.lock import SECRET_FILE, Lock
-from hil.diagnostics.protocol import DiagnosticServer
-from hil.diagnostics.responder import Addresses, ResponderSpec
-from hil.diagnostics.services import (
-    clear_diagnostic_information,
-    diagnostic_session_control,
-    read_data_by_identifier,
-    read_data_by_local_identifier,
-    read_dtc_information,
-    security_access,
-    tester_present,
-    write_data_by_identifier,
-)
+from hil.diagnostics.responder import ResponderSpec
 from hil.diagnostics.trouble_codes import TABLE
 from hil.errors import UsageError
 from hil.network.database import load_network
 from hil.node import Node
 
-VIN = "E4HVIRTUALCAR0001"
 NAME = "vehicle_speed.speed"
 RUN: dict[str, Any] = {
     "target": "vcm", "unlock": None, "key_file": None, "timeout": 2.0, "period": 0.01, "count": None, "json": True,
@@ -44,26 +33,20 @@ RUN: dict[str, Any] = {
 
 
 class Controller:
-    """The controller's memory, and the services that a tester asks, as they are put together for a real one."""
+    """The controller's memory and its whole diagnostic server; what outlives it is in ``directory``."""
 
     def __init__(self, directory: Path) -> None:
         self.node = Node(CONTROLLER, load_network("leaf_ze1"))
         self.memory = FaultMemory(TABLE)
         self.key_file = directory / SECRET_FILE
-        lock, table = Lock(directory, 0.0), Identifiers(identifiers(self.node) | leaf_vcm.leaf_identifiers(self.node))
-        self.server = DiagnosticServer(
-            [
-                diagnostic_session_control.service(), tester_present.service(), security_access.service(lock),
-                read_data_by_identifier.service(table), write_data_by_identifier.service(table, lambda: 0.0),
-                read_data_by_local_identifier.service(VIN), read_dtc_information.service(self.memory),
-                clear_diagnostic_information.service(self.memory),
-            ],
-            speed=lambda: 0.0,
+        self.server = controller_server(
+            self.node, lambda: None, lambda on: None, Lock(directory, 0.0), AuditLog(directory / AUDIT_FILE, print), self.memory,
+            directory,
         )  # fmt: skip
 
     @property
     def spec(self) -> ResponderSpec:
-        return ResponderSpec("VCM", self.server, Addresses(0x797, 0x79A))
+        return ResponderSpec("VCM", self.server, ADDRESSES)
 
 
 @pytest.fixture
@@ -184,16 +167,26 @@ def test_watching_ends_after_so_many_looks(controller: Controller, ask: Any) -> 
 def test_who_answers_is_told(controller: Controller, ask: Any) -> None:
     (rows,) = ask("identify")
     told = {row["name"]: row["value"] for row in rows}
-    assert told["VIN by 21 81"] == VIN
+    assert told["VIN by 21 81"] == told["VIN"] == Identity().vehicle_identification_number
     assert told["systemSupplierIdentifier"] == "e4orce-hil"
 
 
-def test_a_service_that_is_not_there_is_told_so(controller: Controller, ask: Any) -> None:
-    for name, number in ROUTINES.items():
-        with pytest.raises(UsageError, match=f"routine {name}, start: refused, service not supported"):
-            ask("routine", "start", name)
-        with pytest.raises(UsageError, match="refused, service not supported"):
-            ask("routine", "results", f"{number:04X}")
+def test_routines_are_for_who_may_actuate(controller: Controller, ask: Any) -> None:
+    with pytest.raises(UsageError, match="routine selfTest, start: refused, security access denied"):
+        ask("routine", "start", "selfTest")
+    options = {"unlock": "actuate", "key_file": controller.key_file}
+    (started,) = ask("routine", "start", "selfTest", **options)  # after "response pending", as long as it takes
+    assert (started[0]["routine"], started[0]["action"]) == ("0201", "start")
+    (results,) = ask("routine", "results", "0201", **options)
+    assert results[0]["answer"] == started[0]["answer"]
+    with pytest.raises(UsageError, match="routine 9999, start: refused, request out of range"):
+        ask("routine", "start", "9999", **options)
+    assert set(ROUTINES) == {"selfTest", "brakeBleed", "capacityEstimate"}
+
+
+def test_a_service_that_is_not_there_is_told_so(car: Node, ask: Any) -> None:
+    with pytest.raises(UsageError, match="reading the trouble codes: refused, service not supported"):
+        ask("dtcs", target="inverter")
 
 
 def test_people_get_tables(controller: Controller, ask: Any, request: pytest.FixtureRequest, capsys: Any) -> None:
