@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from bench.commands.console import output, progress
@@ -42,7 +43,7 @@ from hil.errors import UsageError
 from hil.listening import listen
 from hil.network.database import load_network
 from hil.node import Node
-from hil.realtime import RealtimeBench, SessionOptions
+from hil.realtime import RealtimeBench, RealtimeStation, SessionOptions
 from hil.scheduling import refused
 from hil.state_directory import state_directory
 from hil.timing import LoopSettings, Overrun
@@ -230,9 +231,7 @@ def run_ecu(
     with ExitStack() as closing:
         run = closing.enter_context(BusRun(options, wiring, nodes))
         if options.diagnostics and wiring.addresses.get(DIAGNOSTICS):
-            station, directory = run.bench.stations[0], state_directory(NAME)
-            responder = controller_responder(controller, station.restart, station.switch_transmission, directory, tell)
-            run.answer(DIAGNOSTICS, closing.enter_context(responder))
+            run.answer(DIAGNOSTICS, responder_of(closing, run.bench.stations[0]))
         run.compile()
         if by_hand:
             tell(f"torque by hand, at most {clamp.torque_max[0]:g} Nm and {clamp.speed_max[0] * RPM:.0f} rpm; {KEYS}")
@@ -252,6 +251,21 @@ def run_ecu(
         )  # fmt: skip
         run.go(watch.look, watch.let_go, keys=operator is not None)
     return run.report("The controller on its buses", watch.rows())
+
+
+def responder_of(closing: ExitStack, station: RealtimeStation) -> ResponderSpec:
+    """The controller's diagnostic server until ``closing`` closes; where nothing can be kept, what it remembers ends then."""
+
+    def keeping(directory: Path) -> ResponderSpec:
+        responder = controller_responder(station.nodes[0], station.restart, station.switch_transmission, directory, tell)
+        return closing.enter_context(responder)
+
+    try:
+        return keeping(state_directory(NAME))
+    except UsageError as error:
+        passing = Path(closing.enter_context(TemporaryDirectory(prefix="e4hil-")))
+        tell(f"{error}; fault memory, key and audit log are in {passing}, and end with this run")
+        return keeping(passing)
 
 
 def run_bench(options: RunOptions, scenario: str, vehicle: str, roles: list[str]) -> tuple[int, bool]:

@@ -1,10 +1,12 @@
 """The controller on its buses, by hand: through frames, with an inverter of the virtual car on the other side."""
 
 import os
+import re
 import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from interpreter import needs_compiler
 from platforms import needs_absolute_sleep
 
+from bench.commands import ecu
 from bench.commands.ecu import BusRun, RunOptions
 from bench.drive import Drive
 from bench.operator import Operator
@@ -19,11 +22,13 @@ from bench.scenarios import load_scenario
 from bench.station import car_of_roles, controller_station, rest_bus_of, rest_bus_roles, wire
 from bench.vehicles import load_vehicle
 from firmware_model.measurements import Fault, SupervisorState
-from hil.diagnostics.controller import ADDRESSES, controller_responder
+from hil.diagnostics.controller import ADDRESSES, NAME, controller_responder
+from hil.diagnostics.protocol import Tester
 from hil.errors import UsageError
 from hil.network.database import load_network
 from hil.peer import peers
 from hil.realtime import RealtimeBench, SessionOptions
+from hil.state_directory import claimed, state_directory
 from hil.timing import LoopSettings, Overrun
 
 pytestmark = [needs_absolute_sleep, needs_compiler]
@@ -237,6 +242,18 @@ def test_a_tester_on_the_chassis_bus_is_answered_unless_it_is_not_to_be(run_of, 
         run.go(look, lambda: None, keys=False)
     assert set(answers) == ({b"\x02\x7e\x00"} if diagnostics else set())
     assert run.bench.errors == []
+
+
+def test_a_second_controller_answers_testers_with_a_memory_that_ends_with_it(run_of, capsys) -> None:
+    with run_of("test_ecu_second", bus="chassis") as run, ExitStack() as closing, claimed(state_directory(NAME)):
+        spec = ecu.responder_of(closing, run.bench.stations[0])
+        assert spec.server.request(Tester("second"), b"\x3e\x00", 0.0) == b"\x7e\x00"
+        told = " ".join(capsys.readouterr().err.split())
+        assert f"in use by process {os.getpid()}" in told
+        place = Path(re.search(r"audit log are in (\S+),", told)[1])
+        assert place.is_dir()
+        closing.close()
+        assert not place.exists()
 
 
 def test_a_signal_lets_go_and_the_run_ends_when_that_is_done(run_of, tmp_path) -> None:
