@@ -50,6 +50,7 @@ class Status(IntFlag):
 
 
 AVAILABLE = 0xFF  # all of them are kept
+# Plain numbers, for the operators of flags take ten times as long.
 CLEARED = int(Status.TEST_NOT_COMPLETED_SINCE_LAST_CLEAR | Status.TEST_NOT_COMPLETED_THIS_OPERATION_CYCLE)
 FAILED = int(
     Status.TEST_FAILED
@@ -57,6 +58,11 @@ FAILED = int(
     | Status.PENDING
     | Status.TEST_FAILED_SINCE_LAST_CLEAR
 )  # fmt: skip
+PASSED = ~(CLEARED | int(Status.TEST_FAILED))
+THIS_CYCLE = int(Status.TEST_FAILED_THIS_OPERATION_CYCLE)
+UNTESTED_THIS_CYCLE = int(Status.TEST_NOT_COMPLETED_THIS_OPERATION_CYCLE)
+TEST_FAILED, PENDING, CONFIRMED = int(Status.TEST_FAILED), int(Status.PENDING), int(Status.CONFIRMED)
+WARNING = int(Status.WARNING_INDICATOR_REQUESTED)
 STORED = int(Status.PENDING | Status.CONFIRMED)
 CONFIRMED_BITS = int(Status.CONFIRMED | Status.WARNING_INDICATOR_REQUESTED)
 
@@ -150,8 +156,7 @@ class FaultMemory:
                 self._finish_cycle()
             self.in_cycle, self._now = True, None
             for entry in self.entries.values():
-                entry.status &= ~Status.TEST_FAILED_THIS_OPERATION_CYCLE
-                entry.status |= Status.TEST_NOT_COMPLETED_THIS_OPERATION_CYCLE
+                entry.status = entry.status & ~THIS_CYCLE | UNTESTED_THIS_CYCLE
                 entry.observed = None
 
     def end_cycle(self) -> None:
@@ -189,21 +194,21 @@ class FaultMemory:
             return False
         if observed:
             return self._fail(entry, snapshot)
-        entry.status &= ~(Status.TEST_FAILED | CLEARED)
+        entry.status &= PASSED
         return False
 
     def _fail(self, entry: Entry, snapshot: Callable[[], bytes]) -> bool:
-        first_of_cycle = not entry.status & Status.TEST_FAILED_THIS_OPERATION_CYCLE
-        if entry.status & Status.TEST_FAILED and not first_of_cycle:
+        first_of_cycle = not entry.status & THIS_CYCLE
+        if entry.status & TEST_FAILED and not first_of_cycle:
             return False  # as before
         entry.trips += first_of_cycle
         entry.status = (entry.status | FAILED) & ~CLEARED
         if not self._store(entry, snapshot) or not 0 < entry.code.trips <= entry.trips:
             return False
-        was_confirmed = entry.status & Status.CONFIRMED
-        entry.status |= Status.CONFIRMED
+        was_confirmed = entry.status & CONFIRMED
+        entry.status |= CONFIRMED
         if entry.code.warning:
-            entry.status |= Status.WARNING_INDICATOR_REQUESTED
+            entry.status |= WARNING
         return not was_confirmed
 
     def _store(self, entry: Entry, snapshot: Callable[[], bytes]) -> bool:
@@ -222,7 +227,7 @@ class FaultMemory:
     def _make_room(self, priority: int) -> bool:
         """Displace what matters least if the memory is full; False if nothing matters less than ``priority``."""
         stored = [
-            (entry.code.priority, not entry.status & Status.TEST_FAILED, -entry.record.last_time, number)
+            (entry.code.priority, not entry.status & TEST_FAILED, -entry.record.last_time, number)
             for number, entry in self.entries.items()
             if entry.record
         ]
@@ -239,17 +244,17 @@ class FaultMemory:
     def _finish_cycle(self) -> None:
         self.in_cycle, self._now = False, None
         for entry in self.entries.values():
-            if not entry.status & (Status.TEST_FAILED_THIS_OPERATION_CYCLE | Status.TEST_NOT_COMPLETED_THIS_OPERATION_CYCLE):
+            if not entry.status & (THIS_CYCLE | UNTESTED_THIS_CYCLE):
                 self._finish_passed(entry)
 
     def _finish_passed(self, entry: Entry) -> None:
         """The end of a cycle in which the test was completed and has not failed."""
         entry.trips = 0
-        entry.status &= ~Status.PENDING
+        entry.status &= ~PENDING
         if entry.record:
             entry.record.passed_cycles += 1
             if entry.record.passed_cycles >= WARNING_CYCLES:
-                entry.status &= ~Status.WARNING_INDICATOR_REQUESTED
+                entry.status &= ~WARNING
             if entry.record.passed_cycles >= AGEING_CYCLES:
                 entry.status &= ~CONFIRMED_BITS
             if not entry.status & STORED:

@@ -8,19 +8,20 @@ longer than that; until the main relay is opened, for then they fall asleep.
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
+from firmware_model.kernel.records import locate
 from firmware_model.measurements import Fault, SupervisorState
 from hil.diagnostics.fault_memory import FaultMemory
 from hil.diagnostics.trouble_codes import TOLD, Finding
 from hil.node import Node
 
 AXLES = (
-    ("front", Fault.FRONT_INVERTER_SILENT, Finding.FRONT_INVERTER_CRC, Finding.FRONT_INVERTER_FROZEN),
-    ("rear", Fault.REAR_INVERTER_SILENT, Finding.REAR_INVERTER_CRC, Finding.REAR_INVERTER_FROZEN),
+    ("front", Fault.FRONT_INVERTER_SILENT.value, Finding.FRONT_INVERTER_CRC.value, Finding.FRONT_INVERTER_FROZEN.value),
+    ("rear", Fault.REAR_INVERTER_SILENT.value, Finding.REAR_INVERTER_CRC.value, Finding.REAR_INVERTER_FROZEN.value),
 )
-ALL_TOLD = sum(TOLD.values())
-OF_SOURCES = Fault.FRONT_INVERTER_ERROR.value - 1  # silent, invalid
+ALL_TOLD = int(sum(TOLD.values()))
+FRONT_ERROR = Fault.FRONT_INVERTER_ERROR.value
+OF_SOURCES = FRONT_ERROR - 1  # silent, invalid
 STARTING = (SupervisorState.WAKE, SupervisorState.PRECHARGE, SupervisorState.HIGH_VOLTAGE_ON)
 LONG_START = 4.0  # [s] in which a real car is READY and has armed the diagnosis of absence
 
@@ -34,7 +35,12 @@ class FaultWatch:
     def __init__(self, controller: Node, memory: FaultMemory, snapshot: Callable[[], bytes]) -> None:
         """``snapshot`` gives what follows the number of a snapshot record in an answer of 0x19 04."""
         self.memory = memory
-        self._controller = controller
+        supervisor = controller.measurements["supervisor"]  # views, of which reading takes no time
+        self._state, self._faults, self._latched = (supervisor[name] for name in ("state", "faults", "latched_faults"))
+        self._armed = locate(controller.outputs, "power.absence_diagnosis")
+        self._told = locate(controller.inputs, "front_condition.trouble_code")
+        links = [controller.inputs[axle]["link"] for axle, *_ in AXLES]
+        self._counters = [(link["crc_errors"], link["counter_errors"]) for link in links]
         self._snapshot = snapshot
         self._findings = 0
         self._began = 0.0  # [s] the operation cycle
@@ -62,16 +68,15 @@ class FaultWatch:
 
     def look(self, now: float) -> None:
         """Take in what is there at ``now`` [s]."""
-        supervisor = self._controller.measurements[0].supervisor
-        state = int(supervisor.state)
+        state = int(self._state[0])
         if (state != SupervisorState.OFF) != self.memory.in_cycle:
             self._change_cycle(now)
         if not self.memory.in_cycle:
             return
-        armed = bool(self._controller.outputs[0].power.absence_diagnosis)
+        armed = bool(self._armed[0])
         is_long = state in STARTING and now - self._began > LONG_START
         self._listens = armed or is_long or (self._listens and state == SupervisorState.SHUTDOWN)
-        faults = int(supervisor.faults) | int(supervisor.latched_faults)
+        faults = int(self._faults[0]) | int(self._latched[0])
         if not self._listens:
             faults &= ~OF_SOURCES
         self.memory.update(faults | self._find(faults), self._snapshot, now, testing=armed)
@@ -85,7 +90,6 @@ class FaultWatch:
 
     def _find(self, faults: int) -> int:
         """The reasons that are known for ``faults``: each from when it is seen until its fault is gone."""
-        inputs = self._controller.inputs[0]
         errors = self._link_errors()
         for (_, silent, *reasons), before, after in zip(AXLES, self._errors, errors, strict=True):
             for reason, old, new in zip(reasons, before, after, strict=True):
@@ -94,10 +98,9 @@ class FaultWatch:
                 elif new > old:
                     self._findings |= reason
         self._errors = errors
-        self._findings |= TOLD.get(int(inputs.front_condition.trouble_code), 0)
-        return self._findings if faults & Fault.FRONT_INVERTER_ERROR else self._findings & ~ALL_TOLD
+        self._findings |= TOLD.get(int(self._told[0]), 0)
+        return self._findings if faults & FRONT_ERROR else self._findings & ~ALL_TOLD
 
     def _link_errors(self) -> list[tuple[int, int]]:
         """Errors of the CRC and of the counter so far, of each inverter."""
-        inputs: Any = self._controller.inputs[0]
-        return [(int(inputs[axle].link.crc_errors), int(inputs[axle].link.counter_errors)) for axle, *_ in AXLES]
+        return [(int(crc[0]), int(counter[0])) for crc, counter in self._counters]
