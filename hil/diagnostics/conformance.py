@@ -16,6 +16,7 @@ from hil.files import atomic_path
 
 HANDLED = 0x00  # in place of a code: all checks are passed, and the service itself answers
 PATIENCE = 60.0  # [s] of the server's clock for which an answer may take
+STEP = 0.01  # [s] from one look at a server that works to the next
 FAST = 30.0  # [m/s] of a car that drives
 
 WITH_SUB_FUNCTION = {0x10, 0x11, 0x19, 0x27, 0x28, 0x29, 0x2C, 0x31, 0x3E, 0x83, 0x85, 0x86, 0x87}
@@ -77,7 +78,11 @@ def why_forbidden(request: bytes, answer: bytes | None, *, functional: bool = Fa
         return "a positive answer that was to be suppressed"
     size, least = ECHO[number]
     echo = bytes([request[1] & 0x7F]) + request[2 : 1 + size] if number in WITH_SUB_FUNCTION else request[1 : 1 + size]
-    if answer[1 : 1 + size] != echo:
+    if number == 0x22:  # identifiers that are not there are left out
+        asked = {request[place : place + 2] for place in range(1, len(request) - 1, 2)}
+    else:
+        asked = {echo}
+    if answer[1 : 1 + size] not in asked:
         return "does not repeat what was asked"
     return "a positive answer that is too short" if len(answer) < least else None
 
@@ -202,11 +207,12 @@ def expected_code(service: Service | None, cell: Cell) -> int:
 
 @dataclass
 class Subject:
-    """The server that is checked, and how its car is made to drive and its effects are undone."""
+    """The server that is checked, and how its car is made to drive and to live, and effects of requests are undone."""
 
     server: DiagnosticServer
     set_speed: Callable[[float], None]  # [m/s]
     restore: Callable[[], None] = lambda: None  # called after each request that a service has handled
+    live: Callable[[float], None] = lambda seconds: None  # lets time [s] go by for what the server looks into
     now: float = 0.0  # [s]
 
     def ask(self, tester: Tester, data: bytes, *, functional: bool) -> tuple[bytes | None, bool]:
@@ -216,7 +222,8 @@ class Subject:
         end = self.now + PATIENCE
         while (answer is None and self.server.is_working) or (answer and answer[0] == 0x7F and answer[2] == 0x78):
             was_told = was_told or answer is not None
-            self.now += 0.01
+            self.now += STEP
+            self.live(STEP)
             if self.now > end:
                 raise TimeoutError(f"no answer to {data[:16].hex(' ')} in {PATIENCE:g} s")
             answer = next((said for who, said in self.server.poll([tester], self.now) if who is tester), None)

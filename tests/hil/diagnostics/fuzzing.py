@@ -14,14 +14,17 @@ from hil.diagnostics.protocol import NEGATIVE, S3_TIME, SUPPRESS, Access, Sessio
 SPEEDS = (0.0, 0.0, 0.0, 0.4, 30.0, -30.0, math.nan, math.inf)  # [m/s]
 STEPS = {0.0: 100, 0.001: 30, 0.03: 30, 0.11: 20, 1.0: 10, 4.9: 5, 5.1: 5, 11.0: 2}  # [s] and how often
 LENGTHS = (*range(12), 33, 34, 35, 100, 4094, 4095)
+LIFE = 0.03  # [s] that the car lives at most between two requests
 KEPT = 64  # requests that were answered, to be changed and sent again
+PERIODIC = 0x6A  # first byte of values that come again and again
 UNANSWERED_TESTER_PRESENT = b"\x3e\x80"
 
 
 class Requests:
     """An endless row of requests: random ones, ones of the table, and changed ones of those that were answered."""
 
-    def __init__(self, rng, services):
+    def __init__(self, rng, services, known):
+        """``known``: requests that a service may answer, to begin with."""
         self._rng = rng
         self._heads = [(number,) for number, service in services.items() if service.rule]
         self._heads += [(number, sub) for number, service in services.items() for sub in service.sub_functions]
@@ -29,7 +32,7 @@ class Requests:
         self._rules |= {
             (number, sub): rule for number, service in services.items() for sub, rule in service.sub_functions.items()
         }
-        self._answered = [b"\x10\x03"]
+        self._answered = [b"\x10\x03", *known]
         self._last = b""
 
     def keep(self, request, answer):
@@ -85,10 +88,10 @@ class Requests:
 class Fuzzer:
     """Sends requests to a server and finds what must not be. Raises AssertionError."""
 
-    def __init__(self, subject, seed, testers=3):
+    def __init__(self, subject, seed, testers=3, known=()):
         self._rng = random.Random(seed)
         self._subject = subject
-        self._requests = Requests(self._rng, subject.server.services)
+        self._requests = Requests(self._rng, subject.server.services, known)
         self._pending = {}  # by tester: the request that is worked on, whether it went to all, whether he was told
         self.testers = [Tester(f"{0x797 + index:03X}") for index in range(testers)]
         self.opened = dict.fromkeys(self.testers, Access.LOCKED)  # by the right key
@@ -121,12 +124,18 @@ class Fuzzer:
     def step(self, seconds):
         """Let time go by."""
         self._subject.now += seconds
+        self._subject.live(min(seconds, LIFE))
         for tester, answer in self._subject.server.poll(self.testers, self._subject.now):
             request, functional, _ = self._pending[tester]
             if answer == bytes([NEGATIVE, request[0], 0x78]):
                 self._pending[tester] = request, functional, True
             else:
                 self._judge(tester, request, answer, functional=functional, pending=self._pending.pop(tester)[2])
+        for tester in [tester for tester in self._pending if not self._works(tester)]:  # a reset has ended the work of all
+            del self._pending[tester]
+        for tester, message in self._subject.server.unasked(self.testers, self._subject.now):
+            assert message[0] == PERIODIC
+            assert tester.session != Session.DEFAULT
         for tester in self.testers:
             self._check_access(tester)
 
