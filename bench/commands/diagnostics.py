@@ -12,9 +12,9 @@ from bench.commands.console import output
 from bench.drive import CONTROLLER
 from hil.diagnostics.actuator_tests import ActuatorTests
 from hil.diagnostics.audit import AuditLog
-from hil.diagnostics.controller import ADDRESSES, controller_server, routines_of
+from hil.diagnostics.controller import ADDRESSES, controller_server, identifiers_of, routines_of
 from hil.diagnostics.fault_memory import FaultMemory
-from hil.diagnostics.identifiers import DataIdentifier, identifiers, labels_of
+from hil.diagnostics.identifiers import DataIdentifier, labels_of
 from hil.diagnostics.lock import Lock
 from hil.diagnostics.protocol import LONGEST, Rule, Service
 from hil.diagnostics.routines import Routine
@@ -50,7 +50,7 @@ def tables() -> Tables:
         audit = AuditLog(folder / "audit")
         lock, memory = Lock(folder, 0.0), FaultMemory(TABLE)
         server = controller_server(node, lambda: None, lambda on: None, lock, audit, memory, folder)
-    return Tables(list(server.services.values()), identifiers(node), routines_of(node, ActuatorTests(node)), TABLE)
+    return Tables(list(server.services.values()), identifiers_of(node), routines_of(node, ActuatorTests(node)), TABLE)
 
 
 def export(path: Path) -> None:

@@ -48,6 +48,7 @@ from hil.state_directory import claimed
 BUS = "chassis"  # on which a tester finds it
 NAME = "controller"  # of its state directory
 FAULT_FILE, AUDIT_FILE = "fault_memory.json", "audit.jsonl"
+IDENTITY = Identity()
 ADDRESSES = Addresses(0x797, 0x79A, node=0x97)
 
 
@@ -65,9 +66,7 @@ def controller_server(
     ``restart`` begins it anew; ``switch_transmission`` lets it send its frames, or not, and begins it anew, too. ``directory`` is
     where the anchor of certificates would be. Raises UsageError if that is broken.
     """
-    identity = Identity()
-    table = identifiers(node, identity) | leaf_identifiers(node)
-    known, map_of_memory, tests = Identifiers(table), MemoryMap(node), ActuatorTests(node)
+    known, map_of_memory, tests = Identifiers(identifiers_of(node)), MemoryMap(node), ActuatorTests(node)
     transfers = Transfers(node, map_of_memory)
 
     def speed() -> float:
@@ -85,7 +84,7 @@ def controller_server(
         ecu_reset.service(begin_anew),
         clear_diagnostic_information.service(memory),
         read_dtc_information.service(memory),
-        read_data_by_local_identifier.service(identity.vehicle_identification_number),
+        read_data_by_local_identifier.service(IDENTITY.vehicle_identification_number),
         read_data_by_identifier.service(known),
         read_memory_by_address.service(map_of_memory),
         security_access.service(lock),
@@ -130,6 +129,11 @@ def controller_responder(
             yield ResponderSpec("VCM", server, ADDRESSES)
         finally:
             watch.stop()
+
+
+def identifiers_of(node: Node) -> dict[int, DataIdentifier]:
+    """Every identifier that it answers: its own, and the LEAF's."""
+    return identifiers(node, IDENTITY) | leaf_identifiers(node)
 
 
 def routines_of(node: Node, tests: ActuatorTests) -> list[Routine]:

@@ -24,8 +24,6 @@ FRONT_ERROR = Fault.FRONT_INVERTER_ERROR.value
 OF_SOURCES = FRONT_ERROR - 1  # silent, invalid
 STARTING = (SupervisorState.WAKE, SupervisorState.PRECHARGE, SupervisorState.HIGH_VOLTAGE_ON)
 LONG_START = 4.0  # [s] in which a real car is READY and has armed the diagnosis of absence
-
-
 PERIOD = 0.02  # [s] between two looks; a code that an inverter broadcasts stands longer
 
 

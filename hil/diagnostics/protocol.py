@@ -312,6 +312,9 @@ class DiagnosticServer:
             del self._pending[tester]
             tester.last_heard = now
             return self._refused(pending.request, error.code, was_told=pending.was_told)
+        except Exception:  # a mistake in a service: the tester may ask again
+            del self._pending[tester]
+            raise
         if answer is not None:
             del self._pending[tester]
             tester.last_heard = now

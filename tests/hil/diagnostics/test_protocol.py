@@ -48,6 +48,8 @@ class Work:
     def __call__(self):
         if isinstance(self.result, Code):
             raise NegativeResponseError(self.result)
+        if isinstance(self.result, Exception):
+            raise self.result
         return self.result
 
 
@@ -287,6 +289,16 @@ def test_work_may_end_with_a_refusal(server, ask, tester, work):
     ask("36")
     work.result = Code.GENERAL_PROGRAMMING_FAILURE
     assert server.poll([tester], 0.01) == [(tester, b"\x7f\x36\x72")]
+
+
+def test_a_mistake_in_long_work_is_told_and_the_tester_may_ask_again(server, ask, tester, work):
+    ask("36")
+    work.result = ZeroDivisionError()
+    with pytest.raises(ZeroDivisionError):
+        server.poll([tester], 0.01)
+    assert not server.is_working
+    work.result = b"\x01"
+    assert ask("36") == b"\x76\x01"
 
 
 def test_after_response_pending_the_answer_is_not_suppressed_nor_silent_to_all(server, ask, tester, work):
