@@ -456,6 +456,25 @@ def diagnostics_export(
     export(file)
 
 
+@diagnostics.command("conformance")
+def diagnostics_conformance(
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for a CSV of every cell.", metavar="DIR")] = None,
+    json: JsonOption = False,
+    strict: StrictOption = False,
+) -> None:
+    """Ask the controller's server everything that its tables tell apart, and compare with a second reading of ISO 14229-1.
+
+    Service by sub-function by session by access by length by addressing by suppression, standing and driving; in this process.
+
+    For example:
+
+    e4hil diagnostics conformance --out out/conformance
+    """
+    from bench.commands.diagnostics_conformance import run
+
+    _finish(strict, run(out, json))
+
+
 @app.command()
 def performance(
     realtime: Annotated[
