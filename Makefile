@@ -39,8 +39,9 @@ coverage: $(VENV)/installed-test
 # The suite of the buses once more, over SocketCAN on a virtual bus: of this kernel, else of one that runs as a process. And a port
 # of the hub as a CAN link, by Linux's own slcan driver.
 test-vcan: $(VENV)/installed-test
-	tests/vcan/run $(BIN)/python -m pytest -q --color=no -p no:cacheprovider -k "socketcan or can_utils or slcand" \
-		tests/hil/test_buses.py tests/hil/test_can_utils.py tests/hil/virtual_can/test_slcand.py
+	tests/vcan/run $(BIN)/python -m pytest -q --color=no -p no:cacheprovider -k "socketcan or can_utils or slcand or kernels_own" \
+		tests/hil/test_buses.py tests/hil/test_can_utils.py tests/hil/virtual_can/test_slcand.py \
+		tests/hil/diagnostics/test_responder_on_buses.py tests/hil/diagnostics/test_abuse_on_buses.py
 
 PLAIN_PYTHON_TESTS = tests/firmware_model tests/bench/plant tests/bench/nodes
 

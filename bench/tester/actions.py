@@ -1,5 +1,6 @@
 """What the tester can be told to do: each action is given its words and the link, and gives back a table."""
 
+import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,11 @@ LONGEST_WAIT = 3600.0  # [s]
 VIN_GROUP = 0x81
 IDENTIFICATION = (0xF190, 0xF187, 0xF18A, 0xF18C, 0xF191, 0xF195, 0xF182)
 ROUTINE_ACTIONS = {"start": "start_routine", "stop": "stop_routine", "results": "get_routine_result"}  # of udsoncan's client
-ROUTINES = {"selfTest": SelfTest.NUMBER, "brakeBleed": BrakeBleed.NUMBER, "capacityEstimate": CapacityEstimate.NUMBER}
+ROUTINES: dict[str, type[SelfTest | BrakeBleed | CapacityEstimate]] = {
+    "selfTest": SelfTest,
+    "brakeBleed": BrakeBleed,
+    "capacityEstimate": CapacityEstimate,
+}
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ def routine(link: Link, words: list[str]) -> Table:
     what = f"routine {words[1]}, {words[0]}"
     response = link.call(what, lambda client: getattr(client, ROUTINE_ACTIONS[words[0]])(number, data))
     answer = bytes(response.service_data.routine_status_record or b"")
-    return Table("routine", ("routine", "action", "answer"), [(f"{number:04X}", words[0], answer.hex())])
+    return Table("routine", ("routine", "action", "answer"), [(f"{number:04X}", words[0], _routine_answer(number, answer))])
 
 
 def unlock(link: Link, words: list[str], open_level: Callable[[Link, str], None]) -> Table:
@@ -229,9 +234,18 @@ def _bytes(action: str, words: list[str]) -> bytes:
         raise UsageError(f'{action}: expected bytes as hexadecimal digits, got "{" ".join(words)}"') from error
 
 
+def _routine_answer(number: int, answer: bytes) -> str:
+    """What a routine has answered, in words where they are known."""
+    known = next((found for found in ROUTINES.values() if number == found.NUMBER), None)
+    try:
+        return known.in_words(answer) if known else answer.hex(" ")
+    except (ValueError, struct.error):  # of another control unit's routine
+        return answer.hex(" ")
+
+
 def _routine(text: str) -> int:
     if text in ROUTINES:
-        return ROUTINES[text]
+        return ROUTINES[text].NUMBER
     try:
         number = int(text, 16)
     except ValueError:

@@ -1,11 +1,13 @@
 """The diagnostic server of the controller, which answers in the place of the LEAF's VCM."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from firmware_model.measurements import Fault, SupervisorState
 from hil.diagnostics.actuator_tests import ActuatorTests
 from hil.diagnostics.audit import AuditLog
 from hil.diagnostics.fault_memory import FaultMemory
@@ -49,6 +51,8 @@ BUS = "chassis"  # on which a tester finds it
 NAME = "controller"  # of its state directory
 FAULT_FILE, AUDIT_FILE = "fault_memory.json", "audit.jsonl"
 IDENTITY = Identity()
+# Without its wheel speeds the controller's speed over ground is a guess.
+SPEED_UNKNOWN = int(Fault.FRONT_WHEELS_SILENT | Fault.REAR_WHEELS_SILENT | Fault.FRONT_WHEELS_INVALID | Fault.REAR_WHEELS_INVALID)
 ADDRESSES = Addresses(0x797, 0x79A, node=0x97)
 
 
@@ -70,7 +74,9 @@ def controller_server(
     transfers = Transfers(node, map_of_memory)
 
     def speed() -> float:
-        return float(node.measurements[0].vehicle_speed.speed)
+        told = node.measurements[0]
+        was_ready = told.supervisor.state >= SupervisorState.READY  # before, the car stands, and its sensors may still sleep
+        return math.nan if was_ready and told.supervisor.faults & SPEED_UNKNOWN else float(told.vehicle_speed.speed)
 
     def begin_anew() -> None:
         server.end_sessions()

@@ -351,8 +351,11 @@ class DiagnosticServer:
 
 
 def require_standstill(speed: Callable[[], float]) -> None:
-    """Raises NegativeResponseError unless ``speed`` [m/s] is that of a car that stands; one that is not known is not."""
-    if not abs(speed()) <= STANDSTILL:
+    """Raises NegativeResponseError unless ``speed`` [m/s] is that of a car that stands; NaN, one that is not known, is not."""
+    found = speed()
+    if math.isnan(found):
+        raise NegativeResponseError(Code.CONDITIONS_NOT_CORRECT)
+    if abs(found) > STANDSTILL:
         raise NegativeResponseError(Code.VEHICLE_SPEED_TOO_HIGH)
 
 

@@ -26,6 +26,7 @@ class Routine:
     name: str
     start: Callable[[Tester, float], bytes | LongAnswer]  # tester, time [s]
     results: Callable[[], bytes]
+    in_words: Callable[[bytes], str]  # its answer, as people read it
     stop: Callable[[Tester], bytes] | None = None
     go_on: Callable[[float], None] | None = None  # called every few ms with the time [s]
     standing: bool = True  # it starts only while the car stands
@@ -58,7 +59,14 @@ class SelfTest:
 
     def routine(self) -> Routine:
         """Its row."""
-        return Routine(self.NUMBER, "selfTest", self._start, self._results, go_on=self._go_on)
+        return Routine(self.NUMBER, "selfTest", self._start, self._results, self.in_words, go_on=self._go_on)
+
+    @staticmethod
+    def in_words(answer: bytes) -> str:
+        """Its result, as people read it."""
+        failures, crc = struct.unpack(">BI", answer)
+        found = ", ".join(str(failure.name).lower().replace("_", " ") for failure in SelfTestFailure(failures))
+        return f"{found or 'passed'}; calibration with CRC-32 {crc:08X}"
 
     def _start(self, tester: Tester, now: float) -> LongAnswer:
         self._now = now
@@ -129,7 +137,13 @@ class BrakeBleed:
 
     def routine(self) -> Routine:
         """Its row."""
-        return Routine(self.NUMBER, "brakeBleed", self._start, self._results, self._stop, self._go_on)
+        return Routine(self.NUMBER, "brakeBleed", self._start, self._results, self.in_words, self._stop, self._go_on)
+
+    @staticmethod
+    def in_words(answer: bytes) -> str:
+        """Its result, as people read it."""
+        state, wheels = answer
+        return f"{Bleeding(state).name.lower().replace('_', ' ')}, {wheels} of {len(BrakeBleed.ORDER)} wheels done"
 
     def _start(self, tester: Tester, now: float) -> bytes:
         if self._state == Bleeding.RUNNING:
@@ -190,7 +204,14 @@ class CapacityEstimate:
 
     def routine(self) -> Routine:
         """Its row."""
-        return Routine(self.NUMBER, "capacityEstimate", self._start, self._results, standing=False)
+        return Routine(self.NUMBER, "capacityEstimate", self._start, self._results, self.in_words, standing=False)
+
+    @staticmethod
+    def in_words(answer: bytes) -> str:
+        """Its result, as people read it."""
+        capacity, charge, series, polarisation = struct.unpack(">4d", answer)
+        resistances = f"resistances {series:.3g} and {polarisation:.3g} times those of a new pack"
+        return f"{capacity / 3600.0:.4g} Ah, charge {charge:.1%}, {resistances}"
 
     def _start(self, tester: Tester, now: float) -> bytes:
         estimate = self._node.state[0].pack_estimate

@@ -11,6 +11,7 @@ import pytest
 from bench.drive import Drive
 from bench.scenarios import load_scenario
 from bench.vehicles import load_vehicle
+from firmware_model.measurements import Fault, SupervisorState
 from hil.diagnostics import protocol
 from hil.diagnostics.controller import AUDIT_FILE, controller_responder, snapshot
 from hil.diagnostics.identifiers import identifiers
@@ -118,6 +119,15 @@ def test_a_reset_ends_what_any_tester_has_begun_and_starts_anew_after_the_answer
     assert len(vcm.restarts) == 1
     assert (vcm.tester.session, other.session, other.access) == (Session.DEFAULT, Session.DEFAULT, Access.LOCKED)
     assert vcm.node.state[0].actuator_test.request.active == 0
+
+
+def test_while_wheel_speeds_are_missing_nobody_knows_whether_the_car_stands(vcm):
+    vcm.ask("10 03")
+    told = vcm.node.measurements[0].supervisor
+    told.state, told.faults = SupervisorState.READY, int(Fault.REAR_WHEELS_SILENT)
+    assert vcm.ask("11 01") == bytes.fromhex("7f 11 22")
+    told.state = SupervisorState.OFF  # its sensors sleep
+    assert vcm.ask("11 01") == bytes.fromhex("51 01")
 
 
 def test_a_self_test_that_a_reset_interrupts_says_nothing_any_more(vcm):

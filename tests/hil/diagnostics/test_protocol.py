@@ -149,18 +149,25 @@ def test_a_sub_function_is_checked_for_being_there_then_session_access_length_an
     assert code_of(ask(text)) == code
 
 
-@pytest.mark.parametrize("moving", [STANDSTILL + 1e-9, -STANDSTILL - 1e-9, math.inf, -math.inf, math.nan])
-def test_a_car_whose_speed_is_too_high_or_not_known_does_not_stand(moving):
+@pytest.mark.parametrize(
+    ("speed", "code"),
+    [
+        (STANDSTILL + 1e-9, Code.VEHICLE_SPEED_TOO_HIGH), (-STANDSTILL - 1e-9, Code.VEHICLE_SPEED_TOO_HIGH),
+        (math.inf, Code.VEHICLE_SPEED_TOO_HIGH), (-math.inf, Code.VEHICLE_SPEED_TOO_HIGH),
+        (math.nan, Code.CONDITIONS_NOT_CORRECT),
+    ],
+)  # fmt: skip
+def test_a_car_whose_speed_is_too_high_or_not_known_does_not_stand(speed, code):
     with pytest.raises(NegativeResponseError) as refused:
-        require_standstill(lambda: moving)
-    assert refused.value.code == Code.VEHICLE_SPEED_TOO_HIGH
+        require_standstill(lambda: speed)
+    assert refused.value.code == code
     require_standstill(lambda: -STANDSTILL)
 
 
 def test_a_server_that_is_told_no_speed_does_nothing_that_asks_for_standing(tester):
     server = DiagnosticServer([diagnostic_session_control.service()])
     assert server.request(tester, b"\x10\x03", 0.0)[0] == 0x50
-    assert server.request(tester, b"\x10\x02", 0.0) == b"\x7f\x10\x88"
+    assert server.request(tester, b"\x10\x02", 0.0) == b"\x7f\x10\x22"
 
 
 def test_nothing_is_said_to_an_empty_request(ask):

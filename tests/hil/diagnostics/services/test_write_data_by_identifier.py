@@ -64,7 +64,7 @@ def test_while_driving_one_word_is_taken_and_a_curve_is_not(rig):
     assert list(rig.node.parameters[0].driver_demand.pedal_points) == [0.0, 0.1, 0.2, 0.4, 0.7, 1.0]
 
 
-def test_an_unknown_speed_counts_as_driving(rig):
+def test_at_an_unknown_speed_no_array_is_written(rig):
     rig.speed = float("nan")
     curve = rig.number("calibration.driver_demand.pedal_points")
-    assert rig.ask("2e", curve, struct.pack(">6d", 0.0, 0.1, 0.2, 0.4, 0.7, 1.0)) == refused(0x2E, Code.VEHICLE_SPEED_TOO_HIGH)
+    assert rig.ask("2e", curve, struct.pack(">6d", 0.0, 0.1, 0.2, 0.4, 0.7, 1.0)) == refused(0x2E, Code.CONDITIONS_NOT_CORRECT)
