@@ -1,0 +1,1 @@
+"""Calibration of a running controller: checks, files, pages, journal."""

@@ -1,0 +1,63 @@
+"""Calibrations as TOML: one line a value, by its dotted path.
+
+A file says whether it holds all values or only those that differ from another calibration, and of which version of the table it
+is. One that says no version is taken by its values alone, so that a few lines written by hand are a calibration, too.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hil.calibration.changes import differences, plain
+from hil.calibration.file_values import FileValues
+from hil.calibration.table import FIELDS, VERSION
+from hil.errors import UsageError
+from hil.files import write_text
+from hil.toml_files import read
+
+ALL, CHANGES = "all", "changes"
+
+
+def write_calibration(path: Path, calibration: Any, *, base: Any = None) -> None:
+    """Write a calibration (recarray (1,)) to ``path``: all of it, or what differs from ``base``. Raises UsageError."""
+    paths = list(FIELDS) if base is None else [change.path for change in differences(base, calibration)]
+    lines = [
+        "# Calibration of the controller; units and limits as the table of calibration values has them.",
+        f'version = "{VERSION}"',
+        f'contents = "{ALL if base is None else CHANGES}"',
+        "",
+        *(_line(calibration, name) for name in paths),
+    ]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def _line(calibration: Any, path: str) -> str:
+    field = FIELDS[path]
+    unit = "" if field.unit == "1" else f"[{field.unit}] "
+    return f"{path} = {plain(calibration, path)!r}  # {unit}{field.description}"
+
+
+def read_calibration(path: Path, base: Any) -> Any:
+    """The calibration (recarray (1,)) in the file; what the file does not hold is as in ``base``.
+
+    Raises CalibrationError with all that is wrong: unknown, missing, out of range, contradictory; and of a file of another
+    version of the table value by value what is new, gone or out of range.
+    """
+    return read_values(path).on(base)
+
+
+def read_values(path: Path) -> FileValues:
+    """What the file holds, not checked yet. Raises UsageError if it is no calibration at all."""
+    values = dict(_flat(read(path)))
+    contents = values.pop("contents", CHANGES)
+    if contents not in (ALL, CHANGES):
+        raise UsageError(f'{path}: contents = {contents!r}: expected "{ALL}" or "{CHANGES}"')
+    return FileValues(str(path), values, values.pop("version", None), contents == ALL)
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
