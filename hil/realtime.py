@@ -23,6 +23,7 @@ from firmware_model.kernel import new
 from hil import clock
 from hil.bus import BusAddress, open_bus, parse_bus_address
 from hil.bus_state import BUS_WORDS
+from hil.calibration.takeover import TakeOver
 from hil.drivers import close_bus
 from hil.frames import ERROR, TRANSMITTED, new_frames
 from hil.generated import import_generated, module_name
@@ -55,7 +56,7 @@ LOOP = '''
 def loop_{name}(origin, parameters_array, control, statistics_array, measurements_array, sample_control, samples,
                 ways, wakes, submitted, receive_control, receive_storage, send_control, send_storage,
                 bus_words, socket_control, socket_memory, rules, socket_statistics, monitor_control, monitor_storage,
-                incoming, outbox, timespec, one, {starts}, {arrays}):
+                incoming, outbox, timespec, one, take_over_control, staged, running, {starts}, {arrays}):
     """Run the station in every period from ``origin`` [ns, CLOCK_MONOTONIC] until asked to stop."""
     parameters = parameters_array[0]
     period = parameters.period
@@ -76,6 +77,7 @@ def loop_{name}(origin, parameters_array, control, statistics_array, measurement
         if load_word(control, RESTART):
             store_word(control, RESTART, 0)
 {restart}
+        take_over(take_over_control, staged, running)
         for bus in range({buses}):
             ring = (receive_control[bus], receive_storage[bus])
             socket = (socket_control[bus], socket_memory[bus], socket_statistics[bus])
@@ -115,6 +117,7 @@ def loop_{name}(origin, parameters_array, control, statistics_array, measurement
 '''
 
 IMPORTS = """
+from hil.calibration.takeover import take_over
 from hil.clock import monotonic, wake_at
 from hil.realtime import LONGEST_STEP, RESTART, RUN, SILENCE
 from hil.ring import DROPPED, claim, load_word, publish, store_word
@@ -226,6 +229,7 @@ class RealtimeStation:
         self._receive = new_rings(count, RING)
         self._send = new_rings(count, RING)
         self.sockets = Sockets(count)
+        self._take_over = TakeOver(self.nodes[0].parameters)
         self._incoming = new_frames(RING)
         self._outbox = new_frames(OUTBOX)
         self._timespec = np.zeros(2, dtype=np.int64)
@@ -284,6 +288,7 @@ class RealtimeStation:
         for session in self._sessions:
             session.start()
         store_word(self._control, RUN, 1)
+        self._take_over.begin()
         self._origin = origin
         self._go.set()
 
@@ -354,6 +359,13 @@ class RealtimeStation:
             if self._options.report:
                 self._options.report(text)
 
+    def put_parameters(self, parameters: Any) -> None:
+        """Let the first node run on other ``parameters`` (recarray (1,)), all of them from one period on; back when it does.
+
+        Raises TimeoutError if the loop does not take them over.
+        """
+        self._take_over.put(parameters)
+
     def request_stop(self) -> None:
         """Ask the loop to end after the period that it is in; may be called from a signal handler."""
         store_word(self._control, RUN, 0)
@@ -366,6 +378,7 @@ class RealtimeStation:
         self._go.set()
         if self._thread:
             self._thread.join()
+        self._take_over.end()
         for session in self._sessions:
             session.stop()
         self._wakes[:] = NOBODY
@@ -473,6 +486,7 @@ class RealtimeStation:
             self._outbox,
             self._timespec,
             self._one,
+            *self._take_over.arrays,
             *self._starts,
             *(array for node in self.nodes for array in node.arrays),
         )

@@ -7,6 +7,7 @@ from hil.calibration.changes import CalibrationError, changed, misfit
 from hil.calibration.table import FIELDS, VERSION
 from hil.toml_files import closest
 
+ALL, CHANGES = "all", "changes"  # what a file says that it contains
 REMEDY = "e4hil calibration import takes over what fits"
 
 

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from hil.calibration.changes import differences, plain
-from hil.calibration.file_values import FileValues
+from hil.calibration.file_values import ALL, CHANGES, FileValues
 from hil.calibration.table import FIELDS, VERSION
 from hil.errors import UsageError
 from hil.files import write_text
 from hil.toml_files import read
-
-ALL, CHANGES = "all", "changes"
 
 
 def write_calibration(path: Path, calibration: Any, *, base: Any = None) -> None:
