@@ -26,6 +26,8 @@ study = typer.Typer(no_args_is_help=True, help="Answer a question by many drives
 app.add_typer(study, name="study")
 diagnostics = typer.Typer(no_args_is_help=True, help="What a diagnostic tester finds in the emulated controller.")
 app.add_typer(diagnostics, name="diagnostics")
+calibration_app = typer.Typer(no_args_is_help=True, help="Look at calibrations of the controller, compare and convert them.")
+app.add_typer(calibration_app, name="calibration")
 
 OutOption = Annotated[
     Path | None, typer.Option("--out", help="Folder for the report, the measurement and the frames.", metavar="DIR")
@@ -73,6 +75,11 @@ NetworkOption = Annotated[
     typer.Option("--network", help="Network by name (leaf_ze0, leaf_aze0, leaf_ze1) or the path of its TOML.", metavar="NAME"),
 ]
 
+CalibrationOption = Annotated[
+    Path | None,
+    typer.Option("--calibration", help="Calibration of the controller: a TOML or CDFX, laid over the vehicle's.", metavar="FILE"),
+]
+
 HeardNetworkOption = Annotated[
     str | None,
     typer.Option(
@@ -110,6 +117,7 @@ def drive(
     realtime: Annotated[
         bool, typer.Option("--realtime", help="At wall-clock speed on python-can virtual buses (Linux).")
     ] = False,
+    calibration: CalibrationOption = None,
     out: OutOption = None,
     json: JsonOption = False,
     strict: StrictOption = False,
@@ -129,7 +137,7 @@ def drive(
     """
     from bench.commands.drive import run
 
-    _finish(strict, run(scenario, vehicle, network, duration, realtime, out, json))
+    _finish(strict, run(scenario, vehicle, network, duration, realtime, out, json, calibration))
 
 
 @app.command()
@@ -171,6 +179,7 @@ def ecu(
         typer.Option("--by-hand/--drive", help="Torque by hand, or pedals and vectoring. By hand on real buses."),
     ] = None,
     vehicle: VehicleOption = "leaf_twin_motor",
+    calibration: CalibrationOption = None,
     network: HeardNetworkOption = None,
     rate: RateOption = 1000.0,
     spin: SpinOption = 0.0,
@@ -213,7 +222,10 @@ def ecu(
         record_size=record_size, json=json, diagnostics=diagnostics,
     )  # fmt: skip
     hand = command.Hand(by_hand, profile, torque_max, speed_max)
-    _finish(strict, *command.run_ecu(options, vehicle, rest_bus=parts_of(rest_bus), hand=hand, arm=arm, voltage=supply))
+    run = command.run_ecu(
+        options, vehicle, rest_bus=parts_of(rest_bus), hand=hand, arm=arm, voltage=supply, calibration=calibration
+    )
+    _finish(strict, *run)
 
 
 @app.command("bench")
@@ -473,6 +485,89 @@ def diagnostics_conformance(
     from bench.commands.diagnostics_conformance import run
 
     _finish(strict, run(out, json))
+
+
+CalibrationArgument = Annotated[
+    str, typer.Argument(help="A TOML or CDFX, a vehicle by name, or default: the table's own.", metavar="FILE|VEHICLE")
+]
+
+
+@calibration_app.command("show")
+def calibration_show(
+    pattern: Annotated[
+        str, typer.Argument(help="Values by a part of their path, or with * and ?; one map is shown whole.", metavar="PATTERN")
+    ] = "",
+    calibration: CalibrationOption = None,
+    vehicle: VehicleOption = "leaf_twin_motor",
+    json: JsonOption = False,
+) -> None:
+    """Show calibration values with their units, limits and meaning.
+
+    For example:
+
+    e4hil calibration show yaw_control
+
+    e4hil calibration show driver_demand.force_sport
+    """
+    from bench.commands.calibration import show
+
+    show(pattern, calibration, vehicle, json)
+
+
+@calibration_app.command("diff")
+def calibration_diff(
+    a: CalibrationArgument,
+    b: CalibrationArgument,
+    vehicle: VehicleOption = "leaf_twin_motor",
+    json: JsonOption = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with status 1 if they differ.")] = False,
+) -> None:
+    """Show in which values two calibrations differ. What a file does not hold is as the vehicle has it.
+
+    For example:
+
+    e4hil calibration diff leaf_twin_motor tuned.toml
+    """
+    from bench.commands.calibration import diff
+
+    _finish(strict, diff(a, b, vehicle, json))
+
+
+@calibration_app.command("export")
+def calibration_export(
+    file: Annotated[Path, typer.Argument(help="What to write: .toml or .cdfx.", metavar="FILE")],
+    calibration: CalibrationOption = None,
+    vehicle: VehicleOption = "leaf_twin_motor",
+    changes: Annotated[bool, typer.Option("--changes", help="Only what differs from the vehicle's calibration.")] = False,
+) -> None:
+    """Write a calibration to a file: TOML for people, CDFX for calibration tools.
+
+    For example:
+
+    e4hil calibration export all.toml
+
+    e4hil calibration export tuned.cdfx --calibration tuned.toml
+    """
+    from bench.commands.calibration import export
+
+    export(file, calibration, vehicle, changes)
+
+
+@calibration_app.command("import")
+def calibration_import(
+    file: Annotated[Path, typer.Argument(help="What to read: .toml or .cdfx, also of another version of the controller.")],
+    out: Annotated[Path, typer.Option("--out", help="What to write: .toml or .cdfx of this version.", metavar="FILE")],
+    vehicle: VehicleOption = "leaf_twin_motor",
+) -> None:
+    """Take over what fits of a calibration of another version or tool, and tell value by value what does not.
+
+    For example:
+
+    e4hil calibration import last_year.cdfx --out this_year.toml
+    """
+    from bench.commands.calibration import import_
+
+    import_(file, out, vehicle)
 
 
 @app.command()

@@ -15,6 +15,7 @@ from bench.nodes.rest_bus import BATTERY, CHASSIS, RestBusParameters
 from bench.operator import PANEL, Operator
 from bench.vehicles import Vehicle, with_motor
 from hil.bus import BusAddress, check_roles, parse_bus_address
+from hil.calibration.file_values import FileValues
 from hil.errors import UsageError
 from hil.matching import detect_network
 from hil.network.database import CONTROLLER_ROLE, Network, list_networks
@@ -102,10 +103,12 @@ def controller_station(
     by_hand: bool = False,
     voltage: float = SUPPLY_VOLTAGE,
     listening: bool = False,
+    calibration: FileValues | None = None,
 ) -> list[Node]:
     """The controller on that wiring, beside the rest-bus for the roles of ``rest`` and a panel for an ``operator`` here.
 
     ``by_hand``: the panel sets the torques, and no car is needed. ``voltage`` [V] of the supply in the place of the pack.
+    ``calibration``: values in the place of the vehicle's own, but for what hangs on the wiring.
     A motor whose bus is not connected is not there. Raises UsageError, naming each role that nobody can fill; who is only
     ``listening`` needs none.
     """
@@ -114,7 +117,10 @@ def controller_station(
         if axle in wiring.addresses and not wiring.is_connected(axle):
             vehicle = with_motor(vehicle, axle, "none")
     controller = Node(BY_HAND if by_hand else CONTROLLER, network)
-    controller.parameters[:] = calibration_of(vehicle)
+    own = calibration_of(vehicle)
+    controller.parameters[:] = calibration.on(own) if calibration else own
+    for axle in AXLES:  # a motor that the vehicle has not is not made by a file
+        controller.parameters[axle].motor_present[:] &= own[axle].motor_present
     if "battery" in rest:
         controller.parameters.supervisor.precharge_voltage_min[:] = PRECHARGE_SHARE * voltage
     if by_hand or not wiring.is_virtual:

@@ -3,22 +3,33 @@
 from pathlib import Path
 from typing import Any
 
+from bench.calibrating import calibration_of
 from bench.commands.console import output, progress
 from bench.drive import Drive, DriveResult
 from bench.live_view import CompileProgress, LiveView
 from bench.rows import as_json, failed, print_table
 from bench.scenarios import load_scenario
 from bench.vehicles import load_vehicle
+from hil.calibration.files import read_file
 from hil.lockstep import Chunk
 from hil.network.database import load_network
 
 
 def run(
-    scenario: str, vehicle: str, network: str | None, duration: float | None, realtime: bool, out: Path | None, json: bool
+    scenario: str,
+    vehicle: str,
+    network: str | None,
+    duration: float | None,
+    realtime: bool,
+    out: Path | None,
+    json: bool,
+    calibration: Path | None = None,
 ) -> int:
     """Drive and report; returns the number of rows that miss their target."""
     car = load_vehicle(vehicle)
-    drive = Drive(load_network(network or car.network), car, load_scenario(scenario), duration=duration)
+    values = read_file(calibration).on(calibration_of(car)) if calibration else None
+    course = load_scenario(scenario)
+    drive = Drive(load_network(network or car.network), car, course, duration=duration, calibration=values)
     if out:
         from bench.commands.files import prepare_output
 

@@ -36,6 +36,7 @@ from bench.station import (
 )
 from bench.vehicles import Vehicle, load_vehicle
 from hil.bus import check_bus
+from hil.calibration.files import read_file
 from hil.diagnostics.controller import BUS as DIAGNOSTICS
 from hil.diagnostics.controller import NAME, controller_responder
 from hil.diagnostics.responder import ResponderSpec
@@ -208,10 +209,18 @@ def _recorder(options: RunOptions, names: list[str]) -> Any:
 
 
 def run_ecu(
-    options: RunOptions, vehicle: str, *, rest_bus: list[str], hand: Hand, arm: bool, voltage: float | None
+    options: RunOptions,
+    vehicle: str,
+    *,
+    rest_bus: list[str],
+    hand: Hand,
+    arm: bool,
+    voltage: float | None,
+    calibration: Path | None = None,
 ) -> tuple[int, bool]:
     """The controller alone; the number of rows that miss their target, and whether the run failed."""
     car = load_vehicle(vehicle)
+    values = read_file(calibration) if calibration else None
     wiring = wire_car(options, car)
     by_hand, rest = hand.of(wiring), rest_bus_roles(rest_bus)
     if voltage is not None and "battery" not in rest:
@@ -220,8 +229,9 @@ def run_ecu(
     operator = Operator() if by_hand or arm else None
     supply = SUPPLY_VOLTAGE if voltage is None else voltage
     nodes = controller_station(
-        wiring, car, rest=rest, operator=operator, by_hand=by_hand, voltage=supply, listening=options.listen_only
-    )
+        wiring, car, rest=rest, operator=operator, by_hand=by_hand, voltage=supply, listening=options.listen_only,
+        calibration=values,
+    )  # fmt: skip
     controller = nodes[0]
     clamp = controller.parameters.hand_torque
     if hand.torque_max is not None:
