@@ -535,18 +535,20 @@ def calibration_diff(
 
 @calibration_app.command("export")
 def calibration_export(
-    file: Annotated[Path, typer.Argument(help="What to write: .toml or .cdfx.", metavar="FILE")],
+    file: Annotated[Path, typer.Argument(help="What to write: .toml, .cdfx or .a2l.", metavar="FILE")],
     calibration: CalibrationOption = None,
     vehicle: VehicleOption = "leaf_twin_motor",
     changes: Annotated[bool, typer.Option("--changes", help="Only what differs from the vehicle's calibration.")] = False,
 ) -> None:
-    """Write a calibration to a file: TOML for people, CDFX for calibration tools.
+    """Write a calibration to a file: TOML for people, CDFX for calibration tools; or the A2L, with which these find the values.
 
     For example:
 
     e4hil calibration export all.toml
 
     e4hil calibration export tuned.cdfx --calibration tuned.toml
+
+    e4hil calibration export controller.a2l
     """
     from bench.commands.calibration import export
 

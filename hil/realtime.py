@@ -39,10 +39,13 @@ from hil.socket_session import SocketSession
 from hil.socketcan import Sockets, raw_socket
 from hil.timing import LoopMeasurements, LoopSettings, LoopStatistics, Overrun
 from hil.transport import ABSENT, NOBODY, RINGS, SOCKET
+from hil.xcp.events import EventRing
+from hil.xcp.memory import MEASURED
 
 if TYPE_CHECKING:
     from hil.diagnostics.responder import Responder, ResponderSpec
     from hil.recorder import Recorder
+    from hil.xcp.responder import XcpResponder, XcpSpec
 
 BEGUN_ANEW = ("inputs", "outputs", "state", "measurements", "port")  # memory of a node that a restart begins anew
 RING = 4096  # frames; one second of a full 500 kbit/s bus
@@ -56,7 +59,8 @@ LOOP = '''
 def loop_{name}(origin, parameters_array, control, statistics_array, measurements_array, sample_control, samples,
                 ways, wakes, submitted, receive_control, receive_storage, send_control, send_storage,
                 bus_words, socket_control, socket_memory, rules, socket_statistics, monitor_control, monitor_storage,
-                incoming, outbox, timespec, one, take_over_control, staged, running, {starts}, {arrays}):
+                incoming, outbox, timespec, one, take_over_control, staged, running,
+                event_control, event_ring_control, event_ring, {starts}, {arrays}):
     """Run the station in every period from ``origin`` [ns, CLOCK_MONOTONIC] until asked to stop."""
     parameters = parameters_array[0]
     period = parameters.period
@@ -111,6 +115,7 @@ def loop_{name}(origin, parameters_array, control, statistics_array, measurement
 {sample}
                 publish(sample_control)
         until_sample -= 1
+        sample_event(now, event_control, event_ring_control, event_ring, {event})
         finish_period(deadline, woken, monotonic(timespec), statistics, measurements)
     for bus in range({buses}):
         let_go(socket_control[bus])
@@ -124,6 +129,7 @@ from hil.ring import DROPPED, claim, load_word, publish, store_word
 from hil.socketcan import let_go, transmit
 from hil.timing import finish_period, keep_grid
 from hil.transport import SOCKET, collect, is_lost, lost_frames, notify, submit
+from hil.xcp.events import sample_event
 """
 
 
@@ -136,6 +142,7 @@ def generate_loop(network: Network, specs: Sequence[NodeSpec], codecs: str) -> s
         arrays=", ".join(names),
         starts=", ".join(f"start_{array}" for array in BEGUN_ANEW),
         restart="\n".join(f"            {line}" for line in _restart(specs[0], network)),
+        event=", ".join(f"r_{specs[0].name}_{array}" for array in MEASURED),
         records="\n".join(f"    r_{array} = {array}{'' if array in tables else '[0]'}" for array in names),
         receive="\n".join(f"                {_receive('incoming[k]', spec)}" for spec in specs),
         ticks="\n".join(_tick_and_tell(spec, specs) for spec in specs),
@@ -230,13 +237,14 @@ class RealtimeStation:
         self._send = new_rings(count, RING)
         self.sockets = Sockets(count)
         self._take_over = TakeOver(self.nodes[0].parameters)
+        self.event_ring = EventRing(self.nodes[0])
         self._incoming = new_frames(RING)
         self._outbox = new_frames(OUTBOX)
         self._timespec = np.zeros(2, dtype=np.int64)
         self._one = np.ones(1, dtype=np.int64)
         self._starts = [getattr(self.nodes[0], array).copy() for array in BEGUN_ANEW]
-        self._specs: list[tuple[int, ResponderSpec]] = []
-        self._responders: list[Responder] = []
+        self._specs: list[tuple[int, ResponderSpec | XcpSpec]] = []
+        self._responders: list[Responder | XcpResponder] = []
         self._opened: dict[int, tuple[Any, BusAddress]] = {}  # buses that no session has yet
         self._closing = ExitStack()  # of these
         self._sessions: list[BusSession | SocketSession] = []
@@ -273,14 +281,11 @@ class RealtimeStation:
 
     def start(self, origin: int) -> None:
         """Take the prepared station onto its buses; the first period begins at ``origin`` [ns]."""
-        if self._specs:
-            from hil.diagnostics.responder import Responder
-
         for index, (bus, address) in self._opened.items():
             self._sessions.append(self._session(bus, address, index, origin))
         self._closing.pop_all()  # from here on each session closes its own
         self._responders = [
-            Responder(spec, session.open_mailbox(spec.addresses.received, spec.addresses.sent), self._events.append)
+            spec.runner(session.open_mailbox(spec.addresses.received, spec.addresses.sent), self._events.append)
             for index, spec in self._specs
             for session in self._sessions
             if session.index == index
@@ -292,8 +297,8 @@ class RealtimeStation:
         self._origin = origin
         self._go.set()
 
-    def answer(self, bus: int, spec: "ResponderSpec") -> None:
-        """Let a diagnostic server answer on a bus, by its index, while the station runs and has that bus."""
+    def answer(self, bus: int, spec: "ResponderSpec | XcpSpec") -> None:
+        """Let a diagnostic server or an XCP slave answer on a bus, by its index, while the station runs and has that bus."""
         self._specs.append((bus, spec))
 
     def start_responders(self) -> None:
@@ -487,6 +492,7 @@ class RealtimeStation:
             self._timespec,
             self._one,
             *self._take_over.arrays,
+            *self.event_ring.arrays,
             *self._starts,
             *(array for node in self.nodes for array in node.arrays),
         )

@@ -15,7 +15,10 @@ from hil.calibration.changes import Change, differences, plain
 from hil.calibration.files import READERS, read_file, write_file
 from hil.calibration.table import AXES, FIELDS, VERSION, Axis, FixedAxis
 from hil.errors import UsageError
+from hil.files import write_text
 from hil.toml_files import closest
+from hil.xcp.a2l import generate_a2l
+from hil.xcp.identity import EPK
 
 DEFAULT = "default"
 
@@ -49,7 +52,13 @@ def diff(a: str, b: str, vehicle: str, json: bool) -> int:
 
 
 def export(file: Path, calibration: Path | None, vehicle: str, changes: bool) -> None:
-    """Write a calibration, or what differs from the vehicle's."""
+    """Write a calibration, or what differs from the vehicle's; or the A2L."""
+    if file.suffix.lower() == ".a2l":
+        if calibration or changes:
+            raise UsageError(f"{file}: an A2L holds no values: --calibration and --changes are for .toml and .cdfx")
+        write_text(file, generate_a2l())
+        progress().print(f"A2L: {file}, of build {EPK.decode()}", markup=False)
+        return
     values = _calibration(calibration, vehicle)
     write_file(file, values, base=_calibration(None, vehicle) if changes else None)
     progress().print(f"calibration: {file}", markup=False)

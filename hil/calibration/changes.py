@@ -8,7 +8,7 @@ import numpy as np
 
 from firmware_model.kernel import Field
 from firmware_model.kernel.records import locate
-from hil.calibration.table import FIELDS, findings, value_findings
+from hil.calibration.table import FIELDS, findings, suspects, value_findings
 from hil.errors import UsageError
 from hil.toml_files import closest
 
@@ -37,7 +37,7 @@ def plain(calibration: Any, path: str) -> Any:
 
 def differences(before: Any, after: Any) -> list[Change]:
     """The values in which two calibrations differ, in the order of the table."""
-    pairs = ((path, plain(before, path), plain(after, path)) for path in FIELDS)
+    pairs = ((path, plain(before, path), plain(after, path)) for path in suspects(before, after))
     return [Change(path, a, b) for path, a, b in pairs if a != b]
 
 

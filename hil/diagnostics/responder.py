@@ -67,6 +67,10 @@ class ResponderSpec:
     look_period: float = 0.1  # [s]
     close: Callable[[], None] = lambda: None  # is called at the end, when all sessions have ended
 
+    def runner(self, mailbox: Mailbox, report: Callable[[str], None]) -> "Responder":
+        """What runs it beside a loop."""
+        return Responder(self, mailbox, report)
+
 
 @dataclass(eq=False)
 class Link:

@@ -13,6 +13,7 @@ from hil.calibration.files import read_file
 from hil.calibration.table import FIELDS, VERSION
 from hil.errors import UsageError
 from hil.network.database import load_network
+from hil.xcp.identity import EPK
 
 
 def e4hil(*arguments):
@@ -80,6 +81,14 @@ def test_what_is_exported_is_the_same_calibration(tmp_path, tuned, suffix, chang
     e4hil("calibration", "export", file, "--calibration", tuned, *changes)
     assert len(read_file(tmp_path / f"out{suffix}").values) == (2 if changes else len(FIELDS))
     assert "are the same" in e4hil("calibration", "diff", tuned, file).stdout
+
+
+def test_the_a2l_is_exported_and_holds_no_values(tmp_path, tuned):
+    done = e4hil("calibration", "export", str(tmp_path / "controller.a2l"))
+    assert EPK.decode() in done.output
+    assert f'EPK "{EPK.decode()}"' in (tmp_path / "controller.a2l").read_text()
+    with pytest.raises(UsageError, match="holds no values"):
+        e4hil("calibration", "export", str(tmp_path / "other.a2l"), "--calibration", tuned)
 
 
 def test_import_takes_over_what_fits_and_tells_the_rest(tmp_path):

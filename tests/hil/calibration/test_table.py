@@ -10,7 +10,24 @@ from bench.vehicles import list_vehicles, load_vehicle
 from firmware_model.calibration import Calibration
 from firmware_model.kernel import Record, new
 from firmware_model.kernel.records import locate
-from hil.calibration.table import AXES, BOUNDS, FIELDS, RISING, VERSION, FixedAxis, Relation, findings, table_version
+from hil.calibration.table import (
+    AXES,
+    BOUNDS,
+    FIELDS,
+    RISING,
+    VERSION,
+    FixedAxis,
+    Relation,
+    findings,
+    suspects,
+    table_version,
+    value_findings,
+)
+
+
+def test_the_defaults_are_within_their_limits():
+    calibration = new(Calibration)
+    assert [line for path in FIELDS for line in value_findings(path, locate(calibration, path)[0])] == []
 
 
 def test_the_calibration_of_every_vehicle_of_the_product_is_well():
@@ -56,6 +73,13 @@ def test_a_value_that_is_no_number_in_its_range_is_found_with_its_range(value):
     calibration = new(Calibration)
     calibration.vehicle.mass = value
     assert findings(calibration) == [f"vehicle.mass = {value:g}: allowed is 500 to 5000 kg"]
+
+
+def test_every_value_that_is_changed_is_found_by_its_memory():
+    for path in FIELDS:
+        calibration = new(Calibration)
+        locate(calibration, path).flat[-1] += 1
+        assert suspects(calibration, new(Calibration)) == [path]
 
 
 def test_a_point_of_a_map_is_named_by_its_place():

@@ -1,0 +1,1 @@
+"""Measurement and calibration by XCP on CAN: slave, data acquisition, A2L."""
