@@ -32,16 +32,16 @@ def is_event(now, control):
 
 
 @kernel
-def sample_event(now, control, ring_control, ring, inputs, outputs, measurements):
-    """Put a copy of the records into the ring if this period begins a raster that is asked for."""
+def sample_event(now, control, ring_control, ring, measurements, inputs, outputs):
+    """Put a copy of the records MEASURED into the ring if this period begins a raster that is asked for."""
     if not is_event(now, control):
         return
     place = claim(ring_control, len(ring))
     if place >= 0:
         ring[place].time = now
+        ring[place].measurements = measurements
         ring[place].inputs = inputs
         ring[place].outputs = outputs
-        ring[place].measurements = measurements
         publish(ring_control)
 
 
@@ -75,5 +75,5 @@ class EventRing:
         store_word(self._control, RASTER, raster)
 
     def take(self) -> Any:
-        """The samples since the last call: time [ns], inputs, outputs, measurements."""
+        """The samples since the last call: time [ns] and the records MEASURED."""
         return take(self._ring_control, self._ring)

@@ -136,7 +136,7 @@ def test_the_loop_samples_once_a_raster_and_a_full_ring_is_counted(rig):
     rig.events.reserve()
     control, ring_control, ring = rig.events.arrays
     node = rig.node
-    records = node.inputs[0], node.outputs[0], node.measurements[0]
+    records = node.measurements[0], node.inputs[0], node.outputs[0]
     assert not is_event(1_000_000, control)
     rig.events.ask(10_000_000)
     for period in range(1, 101):
