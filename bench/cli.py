@@ -188,6 +188,9 @@ def ecu(
     duration: Annotated[float | None, typer.Option("--duration", help="End after so many seconds.", min=0.1, metavar="S")] = None,
     listen_only: ListenOption = False,
     diagnostics: DiagnosticsOption = True,
+    xcp: Annotated[
+        bool, typer.Option("--xcp", help="Answer an XCP master on the chassis bus, behind the lock of the diagnostics.")
+    ] = False,
     record: RecordOption = None,
     record_size: RecordSizeOption = None,
     json: JsonOption = False,
@@ -223,7 +226,14 @@ def ecu(
     )  # fmt: skip
     hand = command.Hand(by_hand, profile, torque_max, speed_max)
     run = command.run_ecu(
-        options, vehicle, rest_bus=parts_of(rest_bus), hand=hand, arm=arm, voltage=supply, calibration=calibration
+        options,
+        vehicle,
+        rest_bus=parts_of(rest_bus),
+        hand=hand,
+        arm=arm,
+        voltage=supply,
+        calibration=calibration,
+        xcp=xcp,
     )
     _finish(strict, *run)
 

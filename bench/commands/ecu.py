@@ -37,8 +37,11 @@ from bench.station import (
 from bench.vehicles import Vehicle, load_vehicle
 from hil.bus import check_bus
 from hil.calibration.files import read_file
-from hil.diagnostics.controller import BUS as DIAGNOSTICS
+from hil.calibration.journal import Journal
+from hil.calibration.pages import CalibrationPages
+from hil.diagnostics.controller import BUS as TOOLS
 from hil.diagnostics.controller import NAME, controller_responder
+from hil.diagnostics.lock import Lock
 from hil.diagnostics.responder import ResponderSpec
 from hil.errors import UsageError
 from hil.listening import listen
@@ -46,13 +49,21 @@ from hil.network.database import load_network
 from hil.node import Node
 from hil.realtime import RealtimeBench, RealtimeStation, SessionOptions
 from hil.scheduling import refused
-from hil.state_directory import state_directory
+from hil.state_directory import claimed, state_directory
 from hil.timing import LoopSettings, Overrun
+from hil.xcp.controller import controller_xcp
+from hil.xcp.identity import EPK, MASTER_IDENTIFIER, SLAVE_IDENTIFIER
+from hil.xcp.responder import XcpSpec
 
 SAMPLE_PERIOD = 10_000_000  # [ns]
 LOOK = 0.05  # [s] between two looks at the operator, and the operator's heartbeats
 GRACE = 2 * LETTING_GO  # [s] for a run that fails, to take its torque away
 LISTENING = 0.7  # [s] in which all frames come that tell one LEAF from another: the rarest every 500 ms
+JOURNAL_FILE = "calibration.jsonl"  # in the controller's state directory
+# Calibration values that hang on who sits at the bench and on what is connected: no tool changes them.
+HELD = (
+    "supervisor.arming_required", "front.motor_present", "rear.motor_present", "hand_torque.torque_max", "hand_torque.speed_max",
+)  # fmt: skip
 RPM = 30.0 / math.pi  # from [rad/s]
 
 
@@ -144,9 +155,9 @@ class BusRun:
         if self._recorder:
             self._recorder.stop()
 
-    def answer(self, bus: str, spec: ResponderSpec) -> None:
-        """Let a diagnostic server answer on a bus of the network, if testers are to be answered and can be on it."""
-        if self._options.diagnostics and self._wiring.addresses.get(bus):
+    def answer(self, bus: str, spec: ResponderSpec | XcpSpec) -> None:
+        """Let a diagnostic server or an XCP slave answer on a bus of the network, if that is wanted and others can be on it."""
+        if (self._options.diagnostics or isinstance(spec, XcpSpec)) and self._wiring.addresses.get(bus):
             self.bench.stations[0].answer(self._wiring.network.bus(bus).index, spec)
 
     def compile(self) -> None:
@@ -217,6 +228,7 @@ def run_ecu(
     arm: bool,
     voltage: float | None,
     calibration: Path | None = None,
+    xcp: bool = False,
 ) -> tuple[int, bool]:
     """The controller alone; the number of rows that miss their target, and whether the run failed."""
     car = load_vehicle(vehicle)
@@ -240,8 +252,11 @@ def run_ecu(
         clamp.speed_max[:] = hand.speed_max / RPM
     with ExitStack() as closing:
         run = closing.enter_context(BusRun(options, wiring, nodes))
-        if options.diagnostics and wiring.addresses.get(DIAGNOSTICS):
-            run.answer(DIAGNOSTICS, responder_of(closing, run.bench.stations[0]))
+        if wiring.addresses.get(TOOLS):
+            for spec in tools_of(closing, run.bench.stations[0], diagnostics=options.diagnostics, xcp=xcp):
+                run.answer(TOOLS, spec)
+        elif xcp:
+            raise UsageError(f"--xcp: an XCP master is on the {TOOLS} bus: connect it with --{TOOLS} ADDRESS")
         run.compile()
         if by_hand:
             tell(f"torque by hand, at most {clamp.torque_max[0]:g} Nm and {clamp.speed_max[0] * RPM:.0f} rpm; {KEYS}")
@@ -263,18 +278,36 @@ def run_ecu(
     return run.report("The controller on its buses", watch.rows())
 
 
-def responder_of(closing: ExitStack, station: RealtimeStation) -> ResponderSpec:
-    """The controller's diagnostic server until ``closing`` closes; where nothing can be kept, what it remembers ends then."""
+def tools_of(
+    closing: ExitStack, station: RealtimeStation, *, diagnostics: bool = True, xcp: bool = False
+) -> list[ResponderSpec | XcpSpec]:
+    """The controller's diagnostic server and its XCP slave, behind one lock, until ``closing`` closes.
 
-    def keeping(directory: Path) -> ResponderSpec:
-        responder = controller_responder(station.nodes[0], station.restart, station.switch_transmission, directory, tell)
-        return closing.enter_context(responder)
+    Where nothing can be kept, what they remember ends then.
+    """
+    node = station.nodes[0]
 
+    def keeping(directory: Path) -> list[ResponderSpec | XcpSpec]:
+        specs: list[ResponderSpec | XcpSpec] = []
+        lock = Lock(directory, time.monotonic(), tell)
+        if diagnostics:
+            responder = controller_responder(node, station.restart, station.switch_transmission, directory, tell, lock)
+            specs.append(closing.enter_context(responder))
+        else:
+            closing.enter_context(claimed(directory))
+        if xcp:
+            pages = CalibrationPages(node.parameters, station.put_parameters, Journal(directory / JOURNAL_FILE), HELD)
+            specs.append(controller_xcp(node, pages, station.event_ring, lock=lock, report=tell))
+            tell(f"XCP on the {TOOLS} bus: commands {MASTER_IDENTIFIER:X}, answers {SLAVE_IDENTIFIER:X}, build {EPK.decode()}")
+        return specs
+
+    if not (diagnostics or xcp):
+        return []
     try:
         return keeping(state_directory(NAME))
     except UsageError as error:
         passing = Path(closing.enter_context(TemporaryDirectory(prefix="e4hil-")))
-        tell(f"{error}; fault memory, key and audit log are in {passing}, and end with this run")
+        tell(f"{error}; fault memory, key, journal and audit log are in {passing}, and end with this run")
         return keeping(passing)
 
 

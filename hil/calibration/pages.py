@@ -3,10 +3,13 @@
 The reference page is the calibration that it was started with, and stays. The working page is what people, tools and optimisers
 change. The controller runs on one of them. A change of any number of values is checked as a whole, written to the journal, and
 taken over between two periods, or refused as a whole; who is refused finds everything as it was.
+
+Whoever writes the controller's memory himself while it runs on the working page, as diagnostic services do value by value, has
+changed that page: it is adopted, and journalled, before the next change.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import IntEnum
 from typing import Any
 
@@ -15,6 +18,7 @@ from hil.calibration.journal import Journal
 from hil.calibration.table import findings
 from hil.errors import UsageError
 
+BESIDE = "written beside the pages"  # in the journal
 UNDO_DEPTH = 1000  # changes that can be undone; each holds the values that it changed
 
 
@@ -28,15 +32,22 @@ class Page(IntEnum):
 class CalibrationPages:
     """Both pages of one controller; for any thread."""
 
-    def __init__(self, running: Any, put: Callable[[Any], None] | None = None, journal: Journal | None = None) -> None:
+    def __init__(
+        self,
+        running: Any,
+        put: Callable[[Any], None] | None = None,
+        journal: Journal | None = None,
+        held: Collection[str] = (),
+    ) -> None:
         """``running``: parameters of the controller's node (recarray (1,)), which both pages begin with.
 
         ``put`` lets a running loop take over a whole calibration, and raises TimeoutError if it does not; without it, nothing
-        runs but between calls.
+        runs but between calls. ``held``: paths of values that stay as they are, because they hang on who sits at the bench.
         """
         self._running = running
         self._put = put or self._write
         self._journal = journal
+        self._held = frozenset(held)
         self._pages = {page: _frozen(running.copy()) for page in Page}
         self._selected = Page.WORKING
         self._done: list[list[Change]] = []
@@ -50,12 +61,13 @@ class CalibrationPages:
 
     def page(self, page: Page) -> Any:
         """The calibration on a page (recarray (1,), not to be written); it stays as it is when the page is changed."""
-        return self._pages[page]
+        with self._lock:
+            return _frozen(self._running.copy()) if page is Page.WORKING and self._beside() else self._pages[page]
 
     @property
     def running(self) -> Any:
         """The calibration that the controller runs on, as ``page``."""
-        return self._pages[self._selected]
+        return self.page(self._selected)
 
     def change(self, values: Mapping[str, Any], way: str) -> list[Change]:
         """Change values of the working page, by their dotted paths; ``way`` says for the journal who or what did it.
@@ -63,6 +75,7 @@ class CalibrationPages:
         Returns what is different now. Raises CalibrationError, and UsageError if the journal cannot be written.
         """
         with self._lock:
+            self._adopt()
             return self._remember(changed(self._pages[Page.WORKING], values, way), way)
 
     def load(self, calibration: Any, way: str) -> list[Change]:
@@ -70,6 +83,7 @@ class CalibrationPages:
         if wrong := findings(calibration):
             raise CalibrationError(way, wrong)
         with self._lock:
+            self._adopt()
             return self._remember(calibration, way)
 
     def reset(self, way: str) -> list[Change]:
@@ -81,6 +95,7 @@ class CalibrationPages:
         with self._lock:
             if page is self._selected:
                 return
+            self._adopt()
             self._journalled(way, [], page)
             self._hand_over(self._pages[page], way)
             self._selected = page
@@ -95,6 +110,7 @@ class CalibrationPages:
 
     def _step(self, source: list[list[Change]], target: list[list[Change]], way: str) -> list[Change]:
         with self._lock:
+            self._adopt()
             if not source:
                 raise UsageError(f"{way}: there is nothing left")
             values = {change.path: change.before for change in source[-1]}
@@ -112,12 +128,25 @@ class CalibrationPages:
 
     def _take(self, calibration: Any, way: str) -> list[Change]:
         changes = differences(self._pages[Page.WORKING], calibration)
+        if refused := [f"{change.path}: is held by who runs the bench" for change in changes if change.path in self._held]:
+            raise CalibrationError(way, refused)
         if changes:
             self._journalled(way, changes)
             if self._selected is Page.WORKING:
                 self._hand_over(calibration, way)
             self._pages[Page.WORKING] = _frozen(calibration.copy())
         return changes
+
+    def _beside(self) -> list[Change]:
+        """What somebody has written into the controller's memory himself."""
+        return differences(self._pages[Page.WORKING], self._running) if self._selected is Page.WORKING else []
+
+    def _adopt(self) -> None:
+        if changes := self._beside():
+            self._journalled(BESIDE, changes)
+            self._pages[Page.WORKING] = _frozen(self._running.copy())
+            self._done = [*self._done, changes][-UNDO_DEPTH:]
+            self._undone = []
 
     def _journalled(self, way: str, changes: list[Change], page: Page | None = None) -> None:
         if self._journal:

@@ -119,16 +119,18 @@ def controller_responder(
     switch_transmission: Callable[[bool], None],
     directory: Path,
     tell: Callable[[str], None],
+    lock: Lock | None = None,
 ) -> Iterator[ResponderSpec]:
     """The same where a tester reaches it, with what outlives it in ``directory``: keys, audit log, fault memory.
 
-    ``tell`` is told what is wrong with these. Raises UsageError if another controller has them, or if they cannot be used.
+    ``tell`` is told what is wrong with these. ``lock``: of that directory, where others use it, too. Raises UsageError if another
+    controller has the directory, or if it cannot be used.
     """
     with claimed(directory):
         memory = FaultMemory(TABLE, directory / FAULT_FILE, tell)
         watch = FaultWatch(node, memory, partial(snapshot, identifiers(node)))
         try:
-            lock = Lock(directory, time.monotonic(), tell)
+            lock = lock or Lock(directory, time.monotonic(), tell)
             audit = AuditLog(directory / AUDIT_FILE, tell)
             server = controller_server(node, restart, switch_transmission, lock, audit, memory, directory)
             watch.start()

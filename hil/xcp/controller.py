@@ -1,5 +1,6 @@
 """The XCP slave of the controller."""
 
+import time
 from collections.abc import Callable
 
 from hil.calibration.pages import CalibrationPages
@@ -28,4 +29,5 @@ def controller_xcp(
     # GET_ID: text, name of the A2L without and with suffix, the A2L itself.
     identities = {0: b"e4orce-hil controller", 1: NAME.encode(), 2: f"{NAME}.a2l".encode(), 4: generate_a2l().encode()}
     records = {array: getattr(node, array) for array in MEASURED}
-    return XcpSpec(Slave(records, pages, acquisition, lock=lock, identities=identities, report=report), acquisition, events)
+    slave = Slave(records, pages, acquisition, lock=lock, identities=identities, report=report, seconds=time.monotonic)
+    return XcpSpec(slave, acquisition, events)

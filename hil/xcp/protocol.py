@@ -59,10 +59,12 @@ class Slave:
         lock: SeedAndKey | None = None,
         identities: Mapping[int, bytes] | None = None,
         report: Callable[[str], None] | None = None,
+        seconds: Callable[[], float] | None = None,
     ) -> None:
         """``records``: those that are measured, by their arrays (recarray (1,)). ``identities``: answers to GET_ID by their type.
 
         ``report`` is told in one line why a calibration was refused: a master sees no more than a code.
+        ``seconds``: the clock of the lock; that of the loop unless given.
         """
         self._records = records
         self._pages = pages
@@ -72,6 +74,7 @@ class Slave:
         self._report = report
         self._tester = Tester("XCP")
         self._now = 0  # [ns]
+        self._clock = seconds or (lambda: self._now * 1e-9)
         self.is_connected = False
         self._begin()
 
@@ -156,7 +159,7 @@ class Slave:
                 return b"\x00"
             self._tester.session = Session.EXTENDED  # in which alone the lock gives seeds
             try:
-                self._seed = self._lock.seed(self._tester, Access.CALIBRATE, self._seconds)
+                self._seed = self._lock.seed(self._tester, Access.CALIBRATE, self._clock())
             except NegativeResponseError as error:
                 raise XcpError(Error.ACCESS_DENIED) from error
         elif data[1] != 1 or not self._seed:
@@ -178,15 +181,11 @@ class Slave:
             return bytes([self._protection])
         key, self._key = self._key, b""
         try:
-            self._lock.try_key(self._tester, Access.CALIBRATE, key, self._seconds)
+            self._lock.try_key(self._tester, Access.CALIBRATE, key, self._clock())
         except NegativeResponseError as error:
             self.disconnect()  # part 2, 1.6.1.2.5: a wrong key ends the session
             raise XcpError(Error.ACCESS_LOCKED) from error
         return bytes([self._protection])
-
-    @property
-    def _seconds(self) -> float:
-        return self._now * 1e-9
 
     # --- memory -----------------------------------------------------------------------------------------------------------
 

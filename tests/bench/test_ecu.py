@@ -30,6 +30,7 @@ from hil.peer import peers
 from hil.realtime import RealtimeBench, SessionOptions
 from hil.state_directory import claimed, state_directory
 from hil.timing import LoopSettings, Overrun
+from hil.xcp.identity import MASTER_IDENTIFIER, SLAVE_IDENTIFIER
 
 pytestmark = [needs_absolute_sleep, needs_compiler]
 
@@ -246,7 +247,7 @@ def test_a_tester_on_the_chassis_bus_is_answered_unless_it_is_not_to_be(run_of, 
 
 def test_a_second_controller_answers_testers_with_a_memory_that_ends_with_it(run_of, capsys) -> None:
     with run_of("test_ecu_second", bus="chassis") as run, ExitStack() as closing, claimed(state_directory(NAME)):
-        spec = ecu.responder_of(closing, run.bench.stations[0])
+        (spec,) = ecu.tools_of(closing, run.bench.stations[0])
         assert spec.server.request(Tester("second"), b"\x3e\x00", 0.0) == b"\x7e\x00"
         told = " ".join(capsys.readouterr().err.split())
         assert f"in use by process {os.getpid()}" in told
@@ -254,6 +255,35 @@ def test_a_second_controller_answers_testers_with_a_memory_that_ends_with_it(run
         assert place.is_dir()
         closing.close()
         assert not place.exists()
+
+
+@pytest.mark.parametrize("diagnostics", [True, False])
+def test_an_xcp_master_on_the_chassis_bus_is_answered_behind_the_lock(
+    run_of, tmp_path: Path, monkeypatch, diagnostics: bool
+) -> None:
+    monkeypatch.setenv("E4HIL_STATE_DIR", str(tmp_path))
+    answers: list[bytes] = []
+    commands = [b"\xff\x00", b"\xf6\x00\x00\x00\x00\x00\x00\x10", b"\xf0\x04\x00\x00\x00\x00"]
+    looks = iter(range(1000))
+
+    def look(keys: list[str]) -> bool:
+        answers.extend(bytes(one.data[:2]) for one in master.heard() if one.arbitration_id == SLAVE_IDENTIFIER)
+        if len(answers) < len(commands):
+            master.send(MASTER_IDENTIFIER, int.from_bytes(commands[len(answers)].ljust(8, b"\0"), "little"))
+        return next(looks, None) is not None and len(answers) < len(commands)
+
+    with (
+        peers(["virtual:test_ecu_xcp"]) as (master,),
+        ExitStack() as closing,
+        run_of("test_ecu_xcp", bus="chassis", diagnostics=diagnostics) as run,
+    ):
+        for spec in ecu.tools_of(closing, run.bench.stations[0], diagnostics=diagnostics, xcp=True):
+            run.answer("chassis", spec)
+        run.compile()
+        run.go(look, lambda: None, keys=False)
+    assert answers == [b"\xff\x05", b"\xff", b"\xfe\x25"]
+    assert run.bench.errors == []
+    assert (tmp_path / "controller" / "calibration.jsonl").read_text() == ""
 
 
 def test_a_signal_lets_go_and_the_run_ends_when_that_is_done(run_of, tmp_path) -> None:

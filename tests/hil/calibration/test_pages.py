@@ -156,3 +156,28 @@ def test_threads_that_change_other_values_at_once_lose_none(pages):
         thread.join()
     assert [pages.running["vehicle"][0]["mass"], pages.running["vehicle"][0]["yaw_inertia"]] == [1020.0, 1020.0]
     assert pages.running["ride_control"][0]["pitch_force_max"] == 1020.0
+
+
+def test_what_somebody_writes_into_the_memory_himself_is_adopted_journalled_and_can_be_undone(pages, running, tmp_path):
+    running.vehicle.mass = 2000.0
+    assert pages.running.vehicle.mass[0] == 2000.0
+    pages.change({"vehicle.wheelbase": 3.0}, "test")
+    assert (running.vehicle.mass[0], running.vehicle.wheelbase[0]) == (2000.0, 3.0)
+    assert [entry["way"] for entry in entries(tmp_path)] == ["written beside the pages", "test"]
+    pages.undo()
+    pages.undo()
+    assert running.tobytes() == new(Calibration).tobytes()
+    running.vehicle.mass = 2000.0
+    pages.select(Page.REFERENCE, "test")
+    assert running.vehicle.mass[0] == 1875.0
+    pages.select(Page.WORKING, "test")
+    assert running.vehicle.mass[0] == 2000.0
+
+
+def test_a_value_that_is_held_stays_with_all_that_came_with_it(running):
+    pages = CalibrationPages(running, held=["supervisor.arming_required"])
+    with pytest.raises(CalibrationError, match=r"supervisor\.arming_required: is held by who runs the bench"):
+        pages.change({"supervisor.arming_required": 1, "vehicle.mass": 2000.0}, "test")
+    assert running.tobytes() == new(Calibration).tobytes()
+    pages.change({"supervisor.arming_required": 0, "vehicle.mass": 2000.0}, "test")
+    assert running.vehicle.mass[0] == 2000.0
