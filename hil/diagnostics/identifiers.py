@@ -25,7 +25,7 @@ from firmware_model.kernel import Field
 from firmware_model.kernel.records import locate
 from firmware_model.measurements import Measurements
 from firmware_model.signals import Inputs, Outputs
-from hil.calibration_limits import refusal
+from hil.calibration.changes import CalibrationError, changed
 from hil.diagnostics.protocol import Access, Code, NegativeResponseError, Session, Tester
 from hil.files import read_text, write_text
 from hil.node import Node
@@ -165,8 +165,10 @@ def _value(number: int, kind: str, path: str, node: Node) -> DataIdentifier:
 
     def write(data: bytes) -> None:
         values = np.frombuffer(data, f">{field.dtype}").reshape(field.shape)
-        if refusal(path, field, values):
-            raise NegativeResponseError(Code.REQUEST_OUT_OF_RANGE)
+        try:
+            changed(node.parameters, {path: values.tolist()})
+        except CalibrationError as error:
+            raise NegativeResponseError(Code.REQUEST_OUT_OF_RANGE) from error
         view[0] = values  # an aligned word is stored whole; the loop may read between two of them
 
     size = WORD * int(np.prod(field.shape))

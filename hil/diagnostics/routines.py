@@ -11,7 +11,7 @@ import numpy as np
 from firmware_model.kernel import Record
 from firmware_model.kernel.records import locate
 from firmware_model.measurements import Measurements
-from hil.calibration_limits import refusals
+from hil.calibration.table import findings
 from hil.diagnostics.actuator_tests import BRAKES, ActuatorTests
 from hil.diagnostics.identifiers import checksum
 from hil.diagnostics.protocol import Code, LongAnswer, NegativeResponseError, Tester
@@ -85,7 +85,7 @@ class SelfTest:
         fields = cast(Record, Measurements).fields()
         if not all(np.isfinite(locate(node.measurements, path)).all() for path, _ in fields):
             failures |= SelfTestFailure.MEASUREMENT_NOT_FINITE
-        if refusals(node.parameters):
+        if findings(node.parameters):
             failures |= SelfTestFailure.CALIBRATION_OUT_OF_RANGE
         if checksum(node) != crc:
             failures |= SelfTestFailure.CALIBRATION_CHANGED

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hil.calibration_limits import refusals
+from hil.calibration.table import findings
 from hil.diagnostics.protocol import Code, NegativeResponseError, Tester
 from hil.memory_map import ADDRESSES, CALIBRATION, MemoryMap
 from hil.node import Node
@@ -125,6 +125,6 @@ class Transfers:
     def _take_over(self, image: bytes) -> None:
         """Make ``image`` the calibration, if every value of it can be one."""
         calibration = np.frombuffer(image, self._node.parameters.dtype)
-        if refusals(calibration):
+        if findings(calibration):
             raise NegativeResponseError(Code.GENERAL_PROGRAMMING_FAILURE)
         self._node.parameters[...] = calibration

@@ -286,6 +286,16 @@ def test_an_xcp_master_on_the_chassis_bus_is_answered_behind_the_lock(
     assert (tmp_path / "controller" / "calibration.jsonl").read_text() == ""
 
 
+def test_xcp_needs_the_chassis_bus() -> None:
+    options = RunOptions(
+        buses={"front": "virtual:test_ecu_no_chassis"}, network="leaf_ze1", settings=LoopSettings(priority=0, lock_memory=False),
+        duration=None, listen_only=False, record=None, record_size=None, json=True,
+    )  # fmt: skip
+    hand = ecu.Hand(None, None, None, None)
+    with pytest.raises(UsageError, match="--xcp: an XCP master is on the chassis bus: connect it with --chassis ADDRESS"):
+        ecu.run_ecu(options, "leaf_plus", rest_bus=["battery", "chassis"], hand=hand, arm=False, voltage=None, xcp=True)
+
+
 def test_a_signal_lets_go_and_the_run_ends_when_that_is_done(run_of, tmp_path) -> None:
     letting = Letting()
 
