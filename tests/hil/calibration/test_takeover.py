@@ -10,13 +10,13 @@ from waiting import nothing_left_behind, wait_until
 
 from firmware_model.kernel import integer, kernel, new, real, record
 from hil.calibration import takeover
-from hil.calibration.takeover import TakeOver, take_over
+from hil.calibration.takeover import ASKED, TakeOver, take_over
 from hil.network.database import load_network
 from hil.node import Node, NodeSpec
 from hil.realtime import RealtimeBench
 from hil.timing import LoopSettings
 
-POINTS = 500
+POINTS = 100_000  # so many that writing them takes a part of a period that cannot be missed
 
 
 @record
@@ -67,12 +67,9 @@ def test_a_loop_takes_over_once_what_was_asked_for():
     giving.begin()
     taken = threading.Thread(target=giving.put, args=(filled(2),))
     taken.start()
-
-    def period():
-        take_over(*giving.arrays)
-        return not taken.is_alive()
-
-    wait_until(period)
+    wait_until(lambda: giving.arrays[0][ASKED] == 1)
+    assert running.tobytes() == filled(1).tobytes()
+    take_over(*giving.arrays)
     taken.join()
     assert running.tobytes() == filled(2).tobytes()
     running.values[:] = 9.0
@@ -99,7 +96,7 @@ def test_a_running_loop_never_sees_a_part_of_a_change(tmp_path):
     node = Node(LOOKER, network)
     node.parameters[:] = filled(1)
     with nothing_left_behind():
-        bench = RealtimeBench(network, [node], [None], LoopSettings(period=100_000, priority=0, lock_memory=False))
+        bench = RealtimeBench(network, [node], [None], LoopSettings(priority=0, lock_memory=False))
         bench.compile()
         number = 1
         for _ in bench.chunks(60.0, 0.001):
