@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from bench.calibration_file import apply
 from bench.plant import motor
 from bench.plant.car import axle_stiffnesses, understeer_gradient
 from bench.plant.ride import sprung_masses
@@ -37,7 +38,10 @@ VEHICLE_VALUES = {
 
 
 def calibration_of(vehicle: Vehicle) -> Any:
-    """The calibration of the controller for ``vehicle``: one-element recarray of firmware_model.calibration.Calibration."""
+    """The calibration of the controller for ``vehicle``: one-element recarray of firmware_model.calibration.Calibration.
+
+    What the vehicle's data sheet says, and over that the values of its calibration file, if it has one.
+    """
     calibration = new(Calibration)
     controller, car = calibration[0], vehicle.parameters[0]
     for ours, its in VEHICLE_VALUES.items():
@@ -54,7 +58,7 @@ def calibration_of(vehicle: Vehicle) -> Any:
     _put_monitor(controller.torque_monitor, controller, car)
     _put_ride(controller.ride_control, car)
     _put_pack(controller, car.battery)
-    return calibration
+    return apply(calibration, vehicle.calibration)
 
 
 def _put_axle(controller: Any, axle: Any, tyre: Any) -> None:

@@ -37,6 +37,10 @@ StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with status 1
 VehicleOption = Annotated[
     str, typer.Option("--vehicle", "-v", help="Vehicle by name (see: e4hil vehicles) or the path of its TOML.", metavar="NAME")
 ]
+CalibrationOption = Annotated[
+    Path | None,
+    typer.Option("--calibration", help="TOML of calibration values that differ from the vehicle's own.", metavar="FILE.toml"),
+]
 ScenarioArgument = Annotated[str, typer.Argument(help="Scenario by name (see: e4hil scenarios), or the path of a TOML or CSV.")]
 ScenarioDurationOption = Annotated[
     float | None, typer.Option("--duration", help="Length of the scenario in seconds.", min=0.1, metavar="S")
@@ -375,6 +379,7 @@ def compare(
         Path | None,
         typer.Option("--cell-tests", help="Folder with HPPC tests of measured cells, for the power prediction.", metavar="DIR"),
     ] = None,
+    calibration: CalibrationOption = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the report.", metavar="DIR")] = None,
     json: JsonOption = False,
     strict: StrictOption = False,
@@ -393,7 +398,51 @@ def compare(
     if list_them:
         command.list_manoeuvres(json)
         return
-    _finish(strict, command.run(manoeuvre or [], vehicle, workers, out, json, cell_tests))
+    _finish(strict, command.run(manoeuvre or [], vehicle, workers, out, json, cell_tests, calibration))
+
+
+@app.command()
+def tune(
+    study: Annotated[str, typer.Argument(help="Study by name (see --list), or the path of its TOML.", metavar="STUDY")] = "",
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Drives at the same time; one a core if not given.", min=1, metavar="N")
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option("--cluster", help="Drive on the workers of this Dask scheduler instead.", metavar="tcp://HOST:PORT"),
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", help="So many trials instead of the study's.", min=1, metavar="N")
+    ] = None,
+    list_them: Annotated[bool, typer.Option("--list", help="List the studies.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for journal, calibration and report; out/NAME if not given.", metavar="DIR"),
+    ] = None,
+    json: JsonOption = False,
+    strict: StrictOption = False,
+) -> None:
+    """Search calibration values: drive many calibrations in many cars, and keep the one that is best for the study's objective.
+
+    Every drive goes through frames and lags. The result is the same for any number of workers; a study that was stopped or
+    killed goes on from its journal when the same command is given again.
+
+    For example:
+
+    e4hil tune handling --out out/handling
+
+    e4hil tune my_study.toml --trials 50 --cluster tcp://scheduler:8786
+
+    e4hil drive step_steer --calibration out/handling/calibration.toml
+    """
+    from bench.commands import tune as command
+
+    if list_them:
+        command.list_studies(json)
+        return
+    if not study:
+        raise UsageError("tune: a study was expected, by name or path; e4hil tune --list names those that come with the bench")
+    _finish(strict, command.run(study, out, workers, cluster, trials, json))
 
 
 @app.command()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from firmware_model.kernel import new
+from firmware_model.kernel.records import locate
 from hil.frames import new_frames
 from hil.generated import import_generated, module_name
 from hil.network.codegen import generate_codecs
@@ -78,7 +79,7 @@ def generate_lockstep(network: Network, specs: list[NodeSpec], codecs: str) -> s
         deliver.append(f"                    receive_{name}(frame, r_{name}_inputs, r_{name}_outputs, r_{name}_port)")
         ticks.append(f"        first = count\n        count = tick_{name}(now, dt, {values}, outbox, count)")
         ticks.append(f"        for k in range(first, count):\n            outbox[k].sender = {index}")
-        sample += [f"            samples[sampled].{name}_{array} = r_{name}_{array}" for array in spec.sampled]
+        sample += [f"            samples[sampled].{sample_name(name, path)} = r_{name}_{path}" for path in spec.sampled]
     run = RUN.format(
         arrays=", ".join(array for spec in specs for array in array_names(spec)),
         records="\n".join(records),
@@ -109,6 +110,7 @@ class Lockstep:
         self.wire = new(WireState)
         for bus in network.buses:
             self.wire["bit_time"][0, bus.index] = round(1e9 / bus.bitrate)
+        self._fresh_wire = self.wire.copy()
         self._queues = new_queues(len(network.buses))
         self._outbox = new_frames(OUTBOX + 1)
         self._sample_type = sample_type(nodes)
@@ -127,17 +129,39 @@ class Lockstep:
 
     def advance(self, duration: float) -> Chunk:
         """Run for ``duration`` [s] and return the frames and samples of that stretch."""
+        samples = self.new_samples(duration)
+        logged, sampled = self._go(duration, samples)
+        return Chunk(self._log[:logged].copy(), samples[:sampled])
+
+    def new_samples(self, duration: float) -> Any:
+        """Room for the samples of ``duration`` [s]."""
+        ticks = round(duration * 1e9 / self.step)
+        return np.zeros(ticks // self.sample_every + 1, dtype=self._sample_type).view(np.recarray)
+
+    def advance_into(self, samples: Any, duration: float) -> int:
+        """Run for ``duration`` [s], fill ``samples`` (of :meth:`new_samples`) and return how many there are.
+
+        The frames go over the buses as ever, and are not kept.
+        """
+        return self._go(duration, samples)[1]
+
+    def rewind(self, nodes: list[Node]) -> None:
+        """Back to power-on, with ``nodes`` of the same specs in the place of the present ones."""
+        self.nodes = nodes
+        self._clock[:] = 0
+        self.wire[...] = self._fresh_wire
+
+    def _go(self, duration: float, samples: Any) -> tuple[int, int]:
+        """Run for ``duration`` [s]; the numbers of frames in the log and of samples."""
         ticks = round(duration * 1e9 / self.step)
         most = int(duration * self._frame_rate) + 1000
         if len(self._log) < most:
             self._log = new_frames(most)
-        log = self._log
-        samples = np.zeros(ticks // self.sample_every + 1, dtype=self._sample_type).view(np.recarray)
         arrays = [array for node in self.nodes for array in node.arrays]
         logged, sampled = self._run(
-            ticks, self.step, self.sample_every, self._clock, self.wire, self._queues, self._outbox, log, samples, *arrays
+            ticks, self.step, self.sample_every, self._clock, self.wire, self._queues, self._outbox, self._log, samples, *arrays
         )
-        return Chunk(log[:logged].copy(), samples[:sampled])
+        return logged, sampled
 
     def chunks(self, duration: float, chunk: float) -> Iterator[Chunk]:
         """Run for ``duration`` [s] in stretches of ``chunk`` [s], so that somebody can look on."""
@@ -147,8 +171,16 @@ class Lockstep:
 
 
 def sample_type(nodes: list[Node]) -> Any:
-    """Type of one sample: ``time`` [s] and ``<node>_<record>`` of every sampled record."""
+    """Type of one sample: ``time`` [s] and ``<node>_<record>`` of every sampled record, or value in one."""
     layout: list[Any] = [("time", "f8")]
     for node in nodes:
-        layout += [(f"{node.spec.name}_{name}", getattr(node, name).dtype) for name in node.spec.sampled]
+        for path in node.spec.sampled:
+            array, *inside = path.split(".")
+            kind = locate(getattr(node, array), ".".join(inside)).dtype if inside else getattr(node, array).dtype
+            layout.append((sample_name(node.spec.name, path), kind))
     return np.dtype((np.record, np.dtype(layout, align=True)))
+
+
+def sample_name(node: str, path: str) -> str:
+    """Name of a node's record, or of a value in one, in a sample."""
+    return f"{node}_{path.replace('.', '_')}"

@@ -44,7 +44,7 @@ class NodeSpec:
     measurements: Any = Nothing
     parameters: Any = Nothing
     tables: tuple[str, ...] = ()  # further arrays that the step takes, by name
-    sampled: tuple[str, ...] = ("measurements",)  # records of which a run keeps samples
+    sampled: tuple[str, ...] = ("measurements",)  # records of which a run keeps samples; in lockstep also dotted paths in them
     roles: frozenset[str] | None = None  # of its side that it fills; None: all of them
 
     def receives(self, message: BusMessage) -> bool:

@@ -62,8 +62,17 @@ def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
 def first_error(error: "ValidationError") -> str:
     """The first of pydantic's errors as one line: the key, what is wrong, and what was given."""
     details = error.errors()
-    detail = details[0]
+    more = f"; and {len(details) - 1} more" if len(details) > 1 else ""
+    return f"{told(details[0])}{more}"
+
+
+def all_errors(error: "ValidationError") -> str:
+    """All of pydantic's errors in one line."""
+    return "; ".join(told(detail) for detail in error.errors())
+
+
+def told(detail: Any) -> str:
+    """One of pydantic's errors: the key, what is wrong, and what was given."""
     key = ".".join(str(part) for part in detail["loc"]) or "the file"
     given = f" (given: {detail['input']!r})" if not isinstance(detail["input"], dict) else ""
-    more = f"; and {len(details) - 1} more" if len(details) > 1 else ""
-    return f"{key}: {detail['msg']}{given}{more}"
+    return f"{key}: {detail['msg']}{given}"

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.calibration_file import with_calibration
 from bench.commands.console import output, progress
 from bench.comparison.contenders import CONTENDERS
 from bench.comparison.hppc import cell_tests_in
@@ -38,10 +39,18 @@ def list_manoeuvres(json: bool) -> None:
     console.print("[dim]e4hil compare --manoeuvre NAME[/]")
 
 
-def run(names: list[str], vehicle: str, workers: int | None, out: Path | None, json: bool, cell_tests: Path | None = None) -> int:
+def run(
+    names: list[str],
+    vehicle: str,
+    workers: int | None,
+    out: Path | None,
+    json: bool,
+    cell_tests: Path | None = None,
+    calibration: Path | None = None,
+) -> int:
     """Drive the manoeuvres of those names (all for none) and report; returns the number of rows that miss their target."""
     chosen = choose(names)
-    car = load_vehicle(vehicle)
+    car = with_calibration(load_vehicle(vehicle), calibration)
     require_two_motors(car)
     if out:
         from bench.commands.files import prepare_output

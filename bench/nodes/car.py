@@ -5,7 +5,7 @@ from enum import IntEnum
 
 from bench.nodes import battery_controller, chassis, inverter, road
 from bench.nodes.battery_controller import BatteryControllerParameters, BatteryControllerState
-from bench.nodes.chassis import ChassisParameters
+from bench.nodes.chassis import ChassisParameters, ChassisState
 from bench.nodes.inverter import InverterParameters, InverterState
 from bench.nodes.stimulus import (
     ACCELERATOR,
@@ -72,6 +72,7 @@ class CarState:
     front_inverter = InverterState
     rear_inverter = InverterState
     battery_controller = BatteryControllerState
+    chassis = ChassisState
     high_voltage = HighVoltageState
     coils = HighVoltageDemands
     phase = choice(Phase, "where the drive stands", default=Phase.STARTING)
@@ -117,6 +118,7 @@ def step(dt, sensors, commands, state, measurements, parameters, stimulus, path,
         sensors.battery_wide,
     )  # fmt: skip
     chassis.sense(plant, sensors)
+    chassis.disturb(dt, sensors, state.chassis, parameters.chassis)
     sensors.panel.armed = 1
     measurements.phase = state.phase
     measurements.scenario_time = state.scenario_time

@@ -5,7 +5,8 @@ component (``motor = "em57_160kw"``, ``cell = "lfp"``: files of the folders ``mo
 component may name a ``base`` and change only some of its values.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,17 @@ CELL_MASS = 107.0 / 96.0  # [kg] with its share of the frame
 
 @dataclass(frozen=True)
 class Vehicle:
-    """A car: what it is called, the network it speaks, and its parameters (recarray (1,) of ``car.Parameters``)."""
+    """A car: what it is called, the network it speaks, and its parameters (recarray (1,) of ``car.Parameters``).
+
+    The controller is calibrated from those, but for the values in ``calibration``.
+    """
 
     name: str
     title: str
     description: str
     network: str
     parameters: Any
+    calibration: Mapping[str, Any] = field(default_factory=dict)  # values of the controller's own table, by dotted path
 
 
 def list_vehicles() -> list[tuple[str, str]]:
