@@ -446,6 +446,34 @@ def tune(
 
 
 @app.command()
+def sweep(
+    sweep: Annotated[str, typer.Argument(help="Sweep by name (see --list), or the path of its TOML.", metavar="SWEEP")] = "",
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Drives at the same time; one a core if not given.", min=1, metavar="N")
+    ] = None,
+    list_them: Annotated[bool, typer.Option("--list", help="List the sweeps.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for drives (Parquet) and report.", metavar="DIR")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Map figures of drives over one or two quantities: calibration, car, pack, road; in one car or in many by chance.
+
+    For example:
+
+    e4hil sweep pack_by_temperature --out out/pack
+
+    e4hil sweep noise --out out/noise
+    """
+    from bench.commands import sweep as command
+
+    if list_them:
+        command.list_sweeps(json)
+        return
+    if not sweep:
+        raise UsageError("sweep: a sweep was expected, by name or path; e4hil sweep --list names those that come with the bench")
+    command.run(sweep, out, workers, json)
+
+
+@app.command()
 def validate(
     row: Annotated[
         list[int] | None,
@@ -636,8 +664,12 @@ def performance(
     realtime: Annotated[
         bool, typer.Option("--realtime", help="How well the real-time loops keep their time, beside cyclictest and python-can.")
     ] = False,
+    tuning: Annotated[
+        bool, typer.Option("--tuning", help="How many drives a minute a search makes, on one core, on two, and on a cluster.")
+    ] = False,
     seconds: Annotated[
-        float, typer.Option("--seconds", help="With --realtime: length of the longest measurement.", min=1.0, metavar="S")
+        float,
+        typer.Option("--seconds", help="With --realtime or --tuning: length of the longest measurement.", min=1.0, metavar="S"),
     ] = 60.0,
     out: OutOption = None,
     json: JsonOption = False,
@@ -651,7 +683,13 @@ def performance(
     """
     from bench.commands import performance as command
 
-    _finish(strict, command.run_realtime(seconds, out, json) if realtime else command.run(out, json))
+    if realtime and tuning:
+        raise UsageError("--realtime and --tuning: one of them was expected")
+    if realtime:
+        missed = command.run_realtime(seconds, out, json)
+    else:
+        missed = command.run_tuning(seconds, out, json) if tuning else command.run(out, json)
+    _finish(strict, missed)
 
 
 @app.command()

@@ -77,6 +77,13 @@ def run_realtime(seconds: float, out: Path | None, json: bool) -> int:
     return report("Real time, one run", performance_realtime.parts(seconds), out, json)
 
 
+def run_tuning(seconds: float, out: Path | None, json: bool) -> int:
+    """Measure how fast a search drives, for about ``seconds`` what takes longest, and report; returns as ``run``."""
+    from bench.commands import performance_tuning
+
+    return report("Search of calibrations, one run", performance_tuning.parts(seconds), out, json)
+
+
 def report(title: str, parts: Sequence[Callable[[], list[Row]]], out: Path | None, json: bool) -> int:
     """Measure the parts one after the other, and tell."""
     if out:

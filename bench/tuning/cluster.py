@@ -132,6 +132,10 @@ class Cluster:
             self._client.close()
             raise
 
+    def workers(self) -> dict[str, int]:
+        """The threads of each worker that is there now, by its address."""
+        return dict(self._client.nthreads())
+
     def _wrong(self, what: str) -> UsageError:
         """What is wrong with the cluster."""
         return UsageError(f"--cluster {self._address}: {what}")
@@ -158,14 +162,14 @@ class Cluster:
         A batch whose worker dies is done by another. Raises UsageError if a worker runs something else than we do, or if no
         worker is left.
         """
-        batches = split(pieces, BATCHES * max(1, sum(self._client.nthreads().values())))
+        batches = split(pieces, BATCHES * max(1, sum(self.workers().values())))
         ready: SimpleQueue[Any] = SimpleQueue()
         pending = {self._submit(batch, ready): number for number, batch in enumerate(batches)}
         results: dict[int, list[Figures]] = {}
         alone_since = time.monotonic()
         try:
             while pending:
-                if self._client.nthreads():
+                if self.workers():
                     alone_since = time.monotonic()
                 elif time.monotonic() > alone_since + WORKER_TIME:
                     raise self._wrong("all workers are gone; the journal keeps what was done")

@@ -98,3 +98,31 @@ class StudyDescription(Strict):
     objective: Annotated[list[ObjectiveDescription], Field(min_length=1)]
     constraint: list[ConstraintDescription] = []
     spread: dict[str, SpreadDescription] = {}
+
+
+class AxisDescription(Strict):
+    """One axis of a map."""
+
+    of: str
+    values: Annotated[list[Number | str], Field(min_length=1)]
+
+
+class FigureDescription(Strict):
+    """A figure that is mapped."""
+
+    drive: str
+    figure: str
+
+
+class SweepDescription(Strict):
+    """A whole sweep."""
+
+    title: str
+    description: str = ""
+    vehicle: str = "leaf_twin_motor"
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
+    samples: Annotated[int, Field(ge=1, le=100_000)] = 1
+    drive: Annotated[list[DriveDescription], Field(min_length=1)]
+    axis: Annotated[list[AxisDescription], Field(min_length=1, max_length=2)]
+    figure: Annotated[list[FigureDescription], Field(min_length=1)]
+    spread: dict[str, SpreadDescription] = {}

@@ -134,6 +134,11 @@ class Rig:
         array = array[array["car_measurements_scenario_time"] <= drive.duration]
         return Record(drive.scenario, array, drive.scenario_time >= drive.duration and is_finite(array))
 
+    @property
+    def time(self) -> float:
+        """Time [s] since power-on of the drive that was the last."""
+        return self._bench.time if self._bench else 0.0
+
     def compile(self, prepared: Prepared) -> None:
         """Compile everything, or load it from the cache."""
         self._started(prepared.nodes).compile()
