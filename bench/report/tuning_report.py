@@ -1,6 +1,6 @@
 """The report of a search: how it went, what it found, what decides, and every drive before and after.
 
-Grey is the vehicle's own calibration, blue the one that was found; thin lines are the cars of the spread.
+Grey is the vehicle's own calibration, blue the one that was found; the shades hold the cars of the spread.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 from bench.comparison.track import Trace
 from bench.report.extra import import_extra
 from bench.report.html import Section, Table, write_report
-from bench.report.time_plot import DRIVER, FRONT, LIMIT, PALETTE, REAR, Line, Track, time_figure
+from bench.report.time_plot import DRIVER, FRONT, LIMIT, PALETTE, REAR, Line, Shade, Track, time_figure
 from bench.rows import Row
 from bench.tuning.evaluation import NOMINAL, Evaluation
 from bench.tuning.search import Found, Outcome, nominal
@@ -22,8 +22,8 @@ HEIGHT = 380  # [px]
 BAR_HEIGHT = 26  # [px]
 MARGIN = {"l": 64, "r": 24, "t": 40, "b": 52}  # [px]
 LEGEND = {"orientation": "h", "x": 0.0, "y": 1.0, "yanchor": "bottom"}
-SHOWN_CARS = 8  # of the spread, thin
-THIN_EVERY = 2  # samples of them
+OWN_SHADE, FOUND_SHADE = "rgba(138, 147, 163, 0.25)", "rgba(59, 130, 214, 0.22)"
+COLOURS_IN_WORDS = "Grey: the vehicle's own calibration; blue: the one that was found; shades: between the cars of the spread."
 STEERED = 0.05  # [rad] of the steering wheel from which a drive is one of cornering
 
 Signal = tuple[str, Callable[[Trace], Any]]
@@ -180,35 +180,41 @@ def drive_sections(outcome: Outcome) -> list[Section]:
     for name, manoeuvre in outcome.study.manoeuvres.items():
         before, after = (traces_of(evaluation, outcome, trial, name) for trial in (outcome.default, outcome.best))
         steered = max(float(np.max(np.abs(trace["steering"]))) for trace in before) > STEERED
-        tracks = [Track(title, lines_of(before, after, signal)) for title, signal in (CORNERING if steered else STRAIGHT)]
-        text = f"Grey: the vehicle's own calibration; blue: the one that was found. {figures_in_words(outcome, name)}"
+        tracks = [
+            Track(signal[0], lines_of(before, after, signal), shades_of(before, after, signal))
+            for signal in (CORNERING if steered else STRAIGHT)
+        ]
+        text = f"{COLOURS_IN_WORDS} {figures_in_words(outcome, name)}"
         sections.append(Section(f"{name}: {manoeuvre.title}", text, time_figure(tracks, group=name)))
     return sections
 
 
 def traces_of(evaluation: Evaluation, outcome: Outcome, trial: Found, name: str) -> list[Trace]:
-    """The first drive of a manoeuvre, in the car of the data sheet and then in some of the spread."""
+    """The first drive of a manoeuvre, in the car of the data sheet and then in those of the spread."""
     calibration = evaluation.calibration(nominal(outcome.study, trial.parameters).values)
-    cars = [NOMINAL, *range(min(SHOWN_CARS, outcome.study.samples))] if outcome.study.spread else [NOMINAL]
+    cars = [NOMINAL, *range(outcome.study.samples)] if outcome.study.spread else [NOMINAL]
     return [evaluation.records(name, car, calibration)[0].trace for car in cars]
 
 
-def lines_of(before: list[Trace], after: list[Trace], signal: Callable[[Trace], Any]) -> tuple[Line, ...]:
-    """Both calibrations, in the cars of the spread and over them in the car of the data sheet."""
+def lines_of(before: list[Trace], after: list[Trace], signal: Signal) -> tuple[Line, ...]:
+    """Both calibrations in the car of the data sheet."""
+    _, value = signal
     return (
-        *thin_lines(before, signal, DRIVER),
-        *thin_lines(after, signal, FRONT),
-        Line("own", before[0]["time"], signal(before[0]), DRIVER, "dash", 2.0),
-        Line("found", after[0]["time"], signal(after[0]), FRONT, "solid", 2.2),
+        Line("own", before[0]["time"], value(before[0]), DRIVER, "dash", 2.0),
+        Line("found", after[0]["time"], value(after[0]), FRONT, "solid", 2.2),
     )
 
 
-def thin_lines(traces: list[Trace], signal: Callable[[Trace], Any], colour: str) -> tuple[Line, ...]:
-    """The cars of the spread."""
-    return tuple(
-        Line(f"car {number}", trace["time"][::THIN_EVERY], signal(trace)[::THIN_EVERY], colour, "solid", 0.5)
-        for number, trace in enumerate(traces[1:], start=1)
-    )
+def shades_of(before: list[Trace], after: list[Trace], signal: Signal) -> tuple[Shade, ...]:
+    """Between which values the cars of the spread are with both calibrations."""
+    _, value = signal
+    shades = []
+    for traces, colour in ((before, OWN_SHADE), (after, FOUND_SHADE)):
+        if len(traces) > 1:
+            length = min(len(trace["time"]) for trace in traces)
+            values = np.array([value(trace)[:length] for trace in traces])
+            shades.append(Shade(traces[0]["time"][:length], values.min(axis=0), values.max(axis=0), colour))
+    return tuple(shades)
 
 
 def figures_in_words(outcome: Outcome, drive: str) -> str:
