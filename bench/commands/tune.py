@@ -11,6 +11,7 @@ from bench.commands.console import output, progress
 from bench.live_view import CompileProgress
 from bench.rows import as_json, failed, format_value, print_table
 from bench.tuning.evaluation import LocalCores
+from bench.tuning.extra import import_extra
 from bench.tuning.proof import proof_rows, prove
 from bench.tuning.results import calibration_values, result_rows, written_name
 from bench.tuning.search import Found, Outcome, Workers, search
@@ -41,6 +42,7 @@ def run(name: str, out: Path | None, workers: int | None, cluster: str | None, t
     study = load_study(name)
     folder = out or Path("out") / Path(name).stem
     prepare_output(folder)
+    import_extra("optuna")
     with workers_for(study, workers, cluster) as pool:
         outcome = _search(study, folder, pool, trials)
     write_files(folder, outcome)

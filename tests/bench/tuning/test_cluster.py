@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+from distributed import Client
 
 import bench
 from bench.tuning import cluster
@@ -29,33 +31,47 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-@pytest.fixture
-def processes(tmp_path):
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
     """Starts a process of Dask; at the end all are gone."""
+    folder = tmp_path_factory.mktemp("dask")
     with ExitStack() as stack:
 
-        def start(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen:
-            process = subprocess.Popen(
-                [*DASK, *arguments], cwd=tmp_path, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL,
+        def process(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen:
+            started = subprocess.Popen(
+                [*DASK, *arguments], cwd=folder, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )  # fmt: skip
-            stack.callback(process.wait, 30.0)
-            stack.callback(process.kill)
-            return process
+            stack.callback(started.wait, 30.0)
+            stack.callback(started.kill)
+            return started
 
-        yield start
+        yield process
 
 
-@pytest.fixture
-def scheduler(processes):
-    """The address of a scheduler without workers."""
+@pytest.fixture(scope="module")
+def scheduler(start):
+    """The address of a scheduler."""
     port = free_port()
-    processes("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
-    deadline = time.monotonic() + 30.0
+    start("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+    deadline = time.monotonic() + 60.0
     while True:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return f"tcp://127.0.0.1:{port}"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def workers(start, scheduler):
+    """Two workers of that scheduler."""
+    return [start(*worker(scheduler)) for _ in range(2)]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60.0
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -66,29 +82,6 @@ def worker(address: str) -> list[str]:
 
 def results(outcome):
     return [(dict(trial.parameters), trial.worth.objectives, trial.worth.figures) for trial in outcome.trials]
-
-
-def test_a_worker_that_is_killed_loses_no_trial_and_changes_no_result(study, cores, processes, scheduler, tmp_path):
-    processes(*worker(scheduler))
-    victim = processes(*worker(scheduler))
-    trials = 24
-    done = 0
-
-    def count(more: int) -> None:
-        nonlocal done
-        done += more
-        if done > trials * study.samples // 4:
-            victim.kill()
-
-    with closing(Cluster(study, scheduler)) as pool:
-        deadline = time.monotonic() + 60.0
-        while len(pool.workers()) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        there = search(study, tmp_path / "there", pool, trials=trials, done=count)
-        assert len(pool.workers()) == 1
-    assert done == trials * study.samples
-    assert results(there) == results(search(study, tmp_path / "here", cores, trials=trials))
 
 
 def test_a_cluster_that_cannot_be_used_is_one_clear_line(study, scheduler, monkeypatch):
@@ -102,30 +95,50 @@ def test_a_cluster_that_cannot_be_used_is_one_clear_line(study, scheduler, monke
         Cluster(study, scheduler)
 
 
-def test_a_worker_with_another_version_of_our_code_is_refused(study, processes, scheduler, tmp_path):
+def test_a_worker_with_another_version_of_our_code_is_refused(study, start, scheduler, tmp_path):
     root = Path(bench.__file__).resolve().parents[1]
     for package in cluster.PACKAGES:
         shutil.copytree(root / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     with (tmp_path / "bench" / "figures.py").open("a") as file:
         file.write("# another version\n")
-    processes(*worker(scheduler), environment={"PYTHONPATH": str(tmp_path)})
+    other = start(*worker(scheduler), environment={"PYTHONPATH": str(tmp_path)})
     with pytest.raises(UsageError, match=r"worker .* has sources \w+ instead of \w+; the same everywhere was expected"):
         Cluster(study, scheduler)
+    other.kill()
+    with Client(scheduler, set_as_default=False) as client:
+        wait_for(lambda: not client.nthreads())
 
 
-def test_a_worker_whose_first_drive_differs_is_refused(study, processes, scheduler):
-    processes(*worker(scheduler))
+def test_a_worker_that_is_killed_loses_no_trial_and_changes_no_result(study, cores, workers, scheduler, tmp_path):
+    trials = 24
+    done = 0
+
+    def count(more: int) -> None:
+        nonlocal done
+        done += more
+        if done > trials * study.samples // 4:
+            workers[1].kill()
+
+    with closing(Cluster(study, scheduler)) as pool:
+        wait_for(lambda: len(pool.workers()) == 2)
+        there = search(study, tmp_path / "there", pool, trials=trials, done=count)
+        wait_for(lambda: len(pool.workers()) == 1)
+    assert done == trials * study.samples
+    assert results(there) == results(search(study, tmp_path / "here", cores, trials=trials))
+
+
+def test_a_worker_whose_first_drive_differs_is_refused(study, workers, scheduler):
     with closing(Cluster(study, scheduler)) as pool:
         pool._probe = (*pool._probe[:-1], pool._probe[-1] + 1e-12)
         with pytest.raises(UsageError, match="a worker's first drive differs from the one here"):
             pool.figures([Piece(tuple(study.defaults.values()), 0)])
 
 
-def test_a_search_whose_workers_are_all_gone_is_given_up(study, processes, scheduler, monkeypatch):
+def test_a_search_whose_workers_are_all_gone_is_given_up(study, workers, scheduler, monkeypatch):
     monkeypatch.setattr(cluster, "WORKER_TIME", 0.5)
-    only = processes(*worker(scheduler))
     with closing(Cluster(study, scheduler)) as pool:
-        only.kill()
+        for process in workers:
+            process.kill()
         with pytest.raises(UsageError, match="all workers are gone; the journal keeps what was done"):
             pool.figures([Piece(tuple(study.defaults.values()), 0)] * 5000)
 
