@@ -99,6 +99,8 @@ def search(
     journal = Journal(folder, study, distributions)
     try:
         known = journal.done()
+        if known:
+            check_same_drives(study, folder, workers, *known[0])
         proposals = Proposals(study, distributions)
         found: list[Found] = []
         while len(found) < wanted:
@@ -116,6 +118,16 @@ def search(
         return Outcome(study, tuple(found), importances(study, journal.study))
     finally:
         journal.close()
+
+
+def check_same_drives(study: Study, folder: Path, workers: Workers, parameters: Mapping[str, float], then: Worth) -> None:
+    """Raises UsageError if the journal's first trial comes to something else now: results of two versions are no search."""
+    [now] = evaluated(study, [parameters], workers, lambda count: None)
+    if (now.objectives, now.violations) != (then.objectives, then.violations):
+        raise UsageError(
+            f"{folder / FILE}: was written by another version of the bench: its first trial comes to {now.objectives[0]:.6g} "
+            f"now, {then.objectives[0]:.6g} then; choose another --out"
+        )
 
 
 def check_replay(folder: Path, asked: Sequence[Mapping[str, float]], known: Sequence[Mapping[str, float]], first: int) -> None:

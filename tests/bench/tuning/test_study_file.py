@@ -1,8 +1,14 @@
 """Studies as files: what is wrong with one is told before anything is driven, all of it in one line."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from bench.tuning.manoeuvres import KINDS
+from bench.tuning.spread import QUANTITIES
 from bench.tuning.study_file import FOLDER, load_study
+from bench.tuning.sweep import load_sweep
 from hil import toml_files
 from hil.errors import UsageError
 
@@ -12,6 +18,19 @@ def test_studies_that_come_with_the_bench_are_right(name):
     study = load_study(name)
     assert study.drives
     assert study.parameters
+
+
+def test_the_study_and_the_sweep_of_the_documentation_are_right(tmp_path):
+    text = (Path(__file__).parents[3] / "docs" / "tuning.md").read_text(encoding="utf-8")
+    study, sweep = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
+    (tmp_path / "study.toml").write_text(study)
+    (tmp_path / "sweep.toml").write_text(sweep)
+    assert load_study(str(tmp_path / "study.toml")).title in study
+    assert load_sweep(str(tmp_path / "sweep.toml")).title in sweep
+    for kind in KINDS:
+        assert kind in text
+    for quantity in QUANTITIES:
+        assert f"`{quantity}`" in text
 
 
 def test_a_study_holds_the_vehicles_own_values(study):
