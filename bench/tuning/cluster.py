@@ -5,6 +5,7 @@ worker that would compute something else, to the bit, is refused, whenever it jo
 """
 
 import hashlib
+import logging
 import platform
 import threading
 import time
@@ -27,9 +28,11 @@ from hil.errors import UsageError
 
 ANSWER_TIME = 10.0  # [s] in which a scheduler answers
 WORKER_TIME = 60.0  # [s] without any worker until the search is given up
+TRIES = 5  # of a batch that Dask has given up, each after several workers
 LOOK = 1.0  # [s] between two looks at whether there are workers
 BATCHES = 4  # for each thread of the cluster and generation, so that the last one to end is not awaited for long
 PACKAGES = ("firmware_model", "hil", "bench")
+LOGS = ("distributed", "tornado")  # what they have to say of lost connections is told in one line
 LIBRARIES = ("dask", "distributed", "numpy", "numba")
 
 
@@ -118,6 +121,8 @@ class Cluster:
         """
         distributed = import_extra("distributed", "cluster")
         self._distributed, self._address = distributed, address
+        for name in LOGS:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         self._study = replace(study)  # without what it has worked out, which no worker needs
         self._identity = identity()
         try:
@@ -162,10 +167,18 @@ class Cluster:
         A batch whose worker dies is done by another. Raises UsageError if a worker runs something else than we do, or if no
         worker is left.
         """
-        batches = split(pieces, BATCHES * max(1, sum(self.workers().values())))
+        try:
+            batches = split(pieces, BATCHES * max(1, sum(self.workers().values())))
+            return [figures for told in self._drive(batches, done) for figures in told]
+        except OSError as error:
+            raise self._wrong("the scheduler is gone; the journal keeps what was done") from error
+
+    def _drive(self, batches: Sequence[Sequence[Piece]], done: Callable[[int], None]) -> list[list[Figures]]:
+        """The figures of all batches, in their order."""
         ready: SimpleQueue[Any] = SimpleQueue()
         pending = {self._submit(batch, ready): number for number, batch in enumerate(batches)}
-        results: dict[int, list[Figures]] = {}
+        results: list[list[Figures]] = [[] for _ in batches]
+        tries = [0] * len(batches)
         alone_since = time.monotonic()
         try:
             while pending:
@@ -179,17 +192,18 @@ class Cluster:
                     continue
                 number = pending.pop(future)
                 told = self._result(future)
-                if told is None:
-                    pending[self._submit(batches[number], ready)] = number
-                else:
+                if told is not None:
                     results[number] = told
                     done(len(told))
-        except OSError as error:
-            raise self._wrong("the scheduler is gone; the journal keeps what was done") from error
+                    continue
+                tries[number] += 1
+                if tries[number] == TRIES:
+                    raise self._wrong("one batch ends every worker that takes it; look at their memory")
+                pending[self._submit(batches[number], ready)] = number
         finally:
             for future in pending:
                 future.cancel()
-        return [figures for number in sorted(results) for figures in results[number]]
+        return results
 
     def _submit(self, batch: Sequence[Piece], ready: SimpleQueue[Any]) -> Any:
         """A batch on its way; its future comes to ``ready`` when it is done."""

@@ -25,12 +25,6 @@ DASK = [sys.executable, "-W", "ignore", "-m", "dask"]
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
     """Starts a process of Dask; at the end all are gone."""
@@ -50,10 +44,20 @@ def start(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def scheduler(start):
+def port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def scheduler_process(start, port):
+    return start("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+
+
+@pytest.fixture(scope="module")
+def scheduler(scheduler_process, port):
     """The address of a scheduler."""
-    port = free_port()
-    start("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
     deadline = time.monotonic() + 60.0
     while True:
         with socket.socket() as probe:
@@ -63,17 +67,20 @@ def scheduler(start):
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="module")
-def workers(start, scheduler):
-    """Two workers of that scheduler."""
-    return [start(*worker(scheduler)) for _ in range(2)]
-
-
 def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60.0
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def workers(start, scheduler):
+    """Two workers of that scheduler, which has them."""
+    processes = [start(*worker(scheduler)) for _ in range(2)]
+    with Client(scheduler, set_as_default=False) as client:
+        wait_for(lambda: len(client.nthreads()) == 2)
+    return processes
 
 
 def worker(address: str) -> list[str]:
@@ -85,7 +92,7 @@ def results(outcome):
 
 
 def test_a_cluster_that_cannot_be_used_is_one_clear_line(study, scheduler, monkeypatch):
-    monkeypatch.setattr(cluster, "ANSWER_TIME", 1.0)
+    monkeypatch.setattr(cluster, "ANSWER_TIME", 3.0)
     with pytest.raises(UsageError, match=r"--cluster tcp://127.0.0.1:1: no scheduler answers there") as caught:
         Cluster(study, "tcp://127.0.0.1:1")
     assert "\n" not in str(caught.value)
@@ -120,7 +127,6 @@ def test_a_worker_that_is_killed_loses_no_trial_and_changes_no_result(study, cor
             workers[1].kill()
 
     with closing(Cluster(study, scheduler)) as pool:
-        wait_for(lambda: len(pool.workers()) == 2)
         there = search(study, tmp_path / "there", pool, trials=trials, done=count)
         wait_for(lambda: len(pool.workers()) == 1)
     assert done == trials * study.samples
@@ -134,13 +140,18 @@ def test_a_worker_whose_first_drive_differs_is_refused(study, workers, scheduler
             pool.figures([Piece(tuple(study.defaults.values()), 0)])
 
 
-def test_a_search_whose_workers_are_all_gone_is_given_up(study, workers, scheduler, monkeypatch):
+def test_a_search_without_workers_or_scheduler_is_given_up(study, workers, scheduler_process, scheduler, monkeypatch):
     monkeypatch.setattr(cluster, "WORKER_TIME", 0.5)
+    pieces = [Piece(tuple(study.defaults.values()), 0)] * 5000
     with closing(Cluster(study, scheduler)) as pool:
         for process in workers:
             process.kill()
         with pytest.raises(UsageError, match="all workers are gone; the journal keeps what was done"):
-            pool.figures([Piece(tuple(study.defaults.values()), 0)] * 5000)
+            pool.figures(pieces)
+        pool._client._timeout = 1.0  # of an answer to its second connection
+        scheduler_process.kill()
+        with pytest.raises(UsageError, match="the scheduler is gone; the journal keeps what was done"):
+            pool.figures(pieces)
 
 
 def test_batches_hold_all_pieces_in_order():
