@@ -4,17 +4,20 @@ A control unit is calibrated with the nominal data of its car; it does not know 
 sheet does not hold keep their defaults of :mod:`firmware_model.calibration`.
 """
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from bench.calibration_file import apply
 from bench.plant import motor
 from bench.plant.car import axle_stiffnesses, understeer_gradient
 from bench.plant.ride import sprung_masses
 from bench.vehicles import Vehicle
 from firmware_model.calibration import Axle, Calibration
 from firmware_model.kernel import Record, new
+from firmware_model.kernel.records import locate
+from hil.calibration.files import read_file
 
 AXLE_DEFAULTS = cast(Record, Axle)
 # Of the highest current, what the pack's busbars, fuse and contactors carry for ever: assumption, 480 of 800 A in a LEAF e+.
@@ -58,7 +61,18 @@ def calibration_of(vehicle: Vehicle) -> Any:
     _put_monitor(controller.torque_monitor, controller, car)
     _put_ride(controller.ride_control, car)
     _put_pack(controller, car.battery)
-    return apply(calibration, vehicle.calibration)
+    for path, value in vehicle.calibration.items():
+        locate(calibration, path)[...] = value
+    return calibration
+
+
+def with_calibration(vehicle: Vehicle, path: Path | None) -> Vehicle:
+    """The ``vehicle`` whose controller has the values of a calibration file, too. Raises CalibrationError, with all its findings."""
+    if path is None:
+        return vehicle
+    file = read_file(path)
+    file.on(calibration_of(vehicle))
+    return replace(vehicle, calibration={**vehicle.calibration, **file.values})
 
 
 def _put_axle(controller: Any, axle: Any, tyre: Any) -> None:

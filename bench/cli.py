@@ -37,10 +37,6 @@ StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with status 1
 VehicleOption = Annotated[
     str, typer.Option("--vehicle", "-v", help="Vehicle by name (see: e4hil vehicles) or the path of its TOML.", metavar="NAME")
 ]
-CalibrationOption = Annotated[
-    Path | None,
-    typer.Option("--calibration", help="TOML of calibration values that differ from the vehicle's own.", metavar="FILE.toml"),
-]
 ScenarioArgument = Annotated[str, typer.Argument(help="Scenario by name (see: e4hil scenarios), or the path of a TOML or CSV.")]
 ScenarioDurationOption = Annotated[
     float | None, typer.Option("--duration", help="Length of the scenario in seconds.", min=0.1, metavar="S")

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.calibration_file import with_calibration
+from bench.calibrating import with_calibration
 from bench.commands.console import output, progress
 from bench.comparison.contenders import CONTENDERS
 from bench.comparison.hppc import cell_tests_in

@@ -3,14 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from bench.calibrating import calibration_of
+from bench.calibrating import with_calibration
 from bench.commands.console import output, progress
 from bench.drive import Drive, DriveResult
 from bench.live_view import CompileProgress, LiveView
 from bench.rows import as_json, failed, print_table
 from bench.scenarios import load_scenario
 from bench.vehicles import load_vehicle
-from hil.calibration.files import read_file
 from hil.lockstep import Chunk
 from hil.network.database import load_network
 
@@ -26,10 +25,8 @@ def run(
     calibration: Path | None = None,
 ) -> int:
     """Drive and report; returns the number of rows that miss their target."""
-    car = load_vehicle(vehicle)
-    values = read_file(calibration).on(calibration_of(car)) if calibration else None
-    course = load_scenario(scenario)
-    drive = Drive(load_network(network or car.network), car, course, duration=duration, calibration=values)
+    car = with_calibration(load_vehicle(vehicle), calibration)
+    drive = Drive(load_network(network or car.network), car, load_scenario(scenario), duration=duration)
     if out:
         from bench.commands.files import prepare_output
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.calibration_file import write_calibration
+from bench.calibrating import calibration_of
 from bench.commands.console import output, progress
 from bench.live_view import CompileProgress
 from bench.rows import as_json, failed, format_value, print_table
@@ -17,6 +17,8 @@ from bench.tuning.results import calibration_values, result_rows, written_name
 from bench.tuning.search import Found, Outcome, Workers, search
 from bench.tuning.study_file import FOLDER, Study, load_study
 from hil import toml_files
+from hil.calibration.changes import changed
+from hil.calibration.toml_file import write_calibration
 
 CALIBRATION = "calibration.toml"
 
@@ -100,7 +102,8 @@ def _write(path: Path, outcome: Outcome, trial: Found) -> None:
         f"{objective.name} {value:.4g}" for objective, value in zip(outcome.study.objectives, trial.worth.objectives, strict=True)
     )
     comments = (f"{outcome.study.title}: trial {trial.number} of {len(outcome.trials)}", worth)
-    write_calibration(path, calibration_values(outcome.study, trial.parameters), comments)
+    base = calibration_of(outcome.study.vehicle)
+    write_calibration(path, changed(base, calibration_values(outcome.study, trial.parameters)), base=base, comments=comments)
 
 
 def _more(outcome: Outcome, folder: Path) -> dict[str, Any]:

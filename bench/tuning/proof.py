@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.calibration_file import with_calibration
+from bench.calibrating import with_calibration
 from bench.drive import Drive, DriveResult
 from bench.rows import Row, bounded
 from bench.tuning.evaluation import NOMINAL, Evaluation

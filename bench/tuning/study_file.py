@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from bench.calibrating import calibration_of
-from bench.calibration_file import FIELDS
 from bench.scenarios import Scenario, load_scenario
 from bench.tuning.manoeuvres import KINDS, Manoeuvre, from_file
 from bench.tuning.spread import QUANTITIES, Range
 from bench.vehicles import Vehicle, load_vehicle
 from firmware_model.kernel.records import locate
 from hil import toml_files
+from hil.calibration.table import FIELDS
 from hil.errors import UsageError
 
 FOLDER = Path(__file__).parent / "studies"

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from bench.calibrating import calibration_of
-from bench.calibration_file import FIELDS, problem_of
 from bench.tuning.evaluation import measure
 from bench.tuning.extra import import_extra
 from bench.tuning.manoeuvres import Manoeuvre
@@ -27,6 +26,8 @@ from bench.tuning.study_file import DriveOf, check_drive, check_once, check_spre
 from bench.vehicles import Vehicle, load_vehicle, with_pack
 from bench.vehicles.reading import PARAMETERS
 from hil import toml_files
+from hil.calibration.changes import misfit
+from hil.calibration.table import FIELDS
 from hil.errors import UsageError
 from hil.files import atomic_path
 from hil.network.database import load_network
@@ -162,7 +163,7 @@ def axis_problem(of: str, value: Value, vehicle: Vehicle) -> str:
     if of.startswith(CALIBRATION):
         path = of.removeprefix(CALIBRATION)
         whole = path in FIELDS and FIELDS[path].dtype == "i8" and value == int(value)
-        return problem_of(path, int(value) if whole else value)
+        return "".join(misfit(path, int(value) if whole else value))
     if of.startswith(VEHICLE):
         field = PLANT_FIELDS.get(of.removeprefix(VEHICLE))
         if field is None or field.shape:

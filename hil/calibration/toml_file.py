@@ -16,11 +16,15 @@ from hil.files import write_text
 from hil.toml_files import read
 
 
-def write_calibration(path: Path, calibration: Any, *, base: Any = None) -> None:
-    """Write a calibration (recarray (1,)) to ``path``: all of it, or what differs from ``base``. Raises UsageError."""
+def write_calibration(path: Path, calibration: Any, *, base: Any = None, comments: tuple[str, ...] = ()) -> None:
+    """Write a calibration (recarray (1,)) to ``path``: all of it, or what differs from ``base``. Raises UsageError.
+
+    ``comments``: lines that stand above the values.
+    """
     paths = list(FIELDS) if base is None else [change.path for change in differences(base, calibration)]
     lines = [
         "# Calibration of the controller; units and limits as the table of calibration values has them.",
+        *(f"# {comment}" for comment in comments),
         f'version = "{VERSION}"',
         f'contents = "{ALL if base is None else CHANGES}"',
         "",

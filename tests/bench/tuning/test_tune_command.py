@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from bench.calibration_file import read_calibration
 from bench.commands import drive, tune
+from hil.calibration.toml_file import read_values
 from hil.errors import UsageError
 
 
@@ -19,7 +19,7 @@ def test_a_search_leaves_calibration_report_and_proof(study_file, tmp_path, caps
     assert rows["proof: frames on the buses"]["value"] > 10_000
     assert rows["proof: CRC errors"]["passed"] is True
     assert told["trials"] == 10
-    values = read_calibration(tmp_path / "calibration.toml")
+    values = read_values(tmp_path / "calibration.toml").values
     assert values["torque_path.rise_rate"] == told["parameters"]["torque_path.rise_rate"]["value"]
     assert values["torque_split.mode_shift"][1:] == [-0.1, 0.0, 0.0]
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -37,7 +37,7 @@ def test_a_drive_with_the_calibration_is_another_one(study_file, tmp_path, capsy
         distances += [row["value"] for row in rows if row["name"] == "distance"]
     assert distances[1] < 0.9 * distances[0]
     (tmp_path / "c.toml").write_text("[torque_path]\nrise_rate = -1.0\n")
-    with pytest.raises(UsageError, match=r"1 wrong: torque_path.rise_rate: 1 to 50000 Nm/s was expected, got -1"):
+    with pytest.raises(UsageError, match=r"torque_path.rise_rate = -1: allowed is 1 to 50000 Nm/s"):
         drive.run(scenario, "leaf_twin_motor", None, None, False, None, True, tmp_path / "c.toml")
 
 
@@ -50,7 +50,7 @@ def test_many_objectives_leave_a_calibration_for_each_member_of_the_front(many_o
     front = list((tmp_path / "out" / "front").iterdir())
     assert front
     for path in front:
-        read_calibration(path)
+        assert read_values(path).misfits() == {}
     assert "<h2>Pareto front</h2>" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
