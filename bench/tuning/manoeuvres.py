@@ -238,6 +238,8 @@ def friction_jump(vehicle: Vehicle, edge: float) -> Manoeuvre:
         "overspeed": Figure(
             "peak wheel overspeed", "km/h", of_trace(lambda trace: KMH * float(np.max(grip.overspeed(after(trace)))))
         ),
+        # Who hardly drives spins no wheel.
+        "edge_speed": Figure("speed at the edge of the ice", "km/h", of_trace(lambda trace: KMH * after(trace)["speed"][0])),
         "back_time": Figure("time back under 3 km/h", "ms", of_trace(lambda trace: 1e3 * grip.back_time(after(trace)))),
     }
     return Manoeuvre("friction jump", (grip.friction_jump(edge),), {**COMMON, **own})
