@@ -67,7 +67,7 @@ def calibration_of(vehicle: Vehicle) -> Any:
 
 
 def with_calibration(vehicle: Vehicle, path: Path | None) -> Vehicle:
-    """The ``vehicle`` whose controller has the values of a calibration file, too. Raises CalibrationError, with all its findings."""
+    """The ``vehicle`` whose controller has the values of a calibration file, too. Raises CalibrationError with all findings."""
     if path is None:
         return vehicle
     file = read_file(path)
