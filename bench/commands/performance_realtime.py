@@ -45,7 +45,7 @@ RATE = 8  # frames each way in every millisecond
 PEER_PAUSE = 2e-3  # [s] between two batches of the peer
 CYCLE = 10e-3  # [s]
 RING_FRAMES, PYTHON_FRAMES = 10_000_000, 1_000_000
-TESTER_PRESENT = int.from_bytes(b"\x02\x3e\x00", "little")
+READ_GEAR = int.from_bytes(b"\x03\x22\x11\x56", "little")
 VEHICLE = "leaf_twin_motor"
 ECHO = NodeSpec("echo", "bench.nodes.echo.step", is_controller=True, sampled=())
 
@@ -231,7 +231,7 @@ def run_with_tester(bench: RealtimeBench, tester: Any, seconds: float) -> int:
     def ask(done: threading.Event) -> None:
         nonlocal answers
         while tester and not done.is_set():
-            tester.send(ADDRESSES.request, TESTER_PRESENT)
+            tester.send(ADDRESSES.request, READ_GEAR)
             end = time.monotonic() + 0.1
             while (answer := tester.listen(0.1)) and answer.arbitration_id != ADDRESSES.response and time.monotonic() < end:
                 pass
