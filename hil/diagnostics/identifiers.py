@@ -70,6 +70,7 @@ class DataIdentifier:
     write: Callable[[bytes], None] | None = None  # raises NegativeResponseError
     access: Access = Access.LOCKED
     write_access: Access = Access.CALIBRATE
+    parts: tuple["DataIdentifier", ...] = ()  # of which a tester has made it
 
 
 @dataclass(frozen=True)

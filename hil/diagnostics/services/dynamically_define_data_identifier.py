@@ -17,6 +17,7 @@ HEAD = 4  # bytes of service, sub-function and identifier
 PART = 4  # bytes of a source: its identifier, position, size
 LARGEST = LONGEST - 3  # [bytes] that one answer of 0x22 holds
 MOST = 32  # identifiers that a tester defines
+PARTS_MOST = 256  # of one identifier
 
 
 def service(identifiers: Identifiers, memory: MemoryMap) -> Service:
@@ -79,12 +80,12 @@ def _define(identifiers: Identifiers, request: Request, parts: list[DataIdentifi
         raise NegativeResponseError(Code.SECURITY_ACCESS_DENIED)
     defined = identifiers.defined.get(tester, {})
     if number in defined:
-        parts = [defined[number], *parts]
+        parts = [*defined[number].parts, *parts]
     size = sum(part.size for part in parts)
-    if size > LARGEST or len({*defined, number}) > MOST:
+    if size > LARGEST or len(parts) > PARTS_MOST or len({*defined, number}) > MOST:
         raise NegativeResponseError(Code.REQUEST_OUT_OF_RANGE)
     whole = _bytes(size, lambda: b"".join(part.read() for part in parts), max(part.access for part in parts))
-    _own(identifiers, tester)[number] = replace(whole, number=number)
+    _own(identifiers, tester)[number] = replace(whole, number=number, parts=tuple(parts))
     return bytes([request.sub_function]) + request.data[2:HEAD]
 
 

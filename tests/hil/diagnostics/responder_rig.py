@@ -1,7 +1,8 @@
-"""A diagnostic server beside a running loop of the small network."""
+"""A diagnostic server beside a running loop: of the small network, or of the controller itself."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from echo_server import echo_server
@@ -10,8 +11,13 @@ from running import LONG_ENOUGH, are_open, bench_on
 from small_network import CONTROLLER
 from waiting import nothing_left_behind, wait_until
 
+from bench import drive
+from hil.diagnostics.controller import BUS, controller_responder
 from hil.diagnostics.responder import Addresses, ResponderSpec
-from hil.realtime import SessionOptions
+from hil.network.database import load_network
+from hil.node import Node
+from hil.realtime import RealtimeBench, SessionOptions
+from hil.timing import LoopSettings
 
 NODE = 0x97
 ADDRESSES = Addresses(REQUEST, RESPONSE, node=NODE)
@@ -39,10 +45,34 @@ def running(
     bench = bench_on(network, address, CONTROLLER, options=options)
     spec.setdefault("addresses", ADDRESSES)
     bench.stations[0].answer(0, ResponderSpec("VCM", server or echo_server(), **spec))
-    run = Running(bench)
-    with nothing_left_behind():
-        try:
-            run.until(lambda: are_open(bench))
+    with nothing_left_behind(), looked_after(bench) as run:
+        yield run
+
+
+@contextmanager
+def running_controller(address: str, directory: Path) -> Iterator[Running]:
+    """The controller with its whole server; of its buses only that of testers is connected."""
+    network = load_network("leaf_ze1")
+    addresses = [address if bus.name == BUS else None for bus in network.buses]
+    settings = LoopSettings(priority=0, lock_memory=False)
+    bench = RealtimeBench(network, [Node(drive.CONTROLLER, network)], addresses, settings)
+    bench.compile()
+    (station,) = bench.stations
+    told: list[str] = []
+    node, switch = station.nodes[0], station.switch_transmission
+    with nothing_left_behind(), controller_responder(node, station.restart, switch, directory, told.append) as responder:
+        station.answer(network.bus(BUS).index, responder)
+        with looked_after(bench) as run:
             yield run
-        finally:
-            run._run.close()
+    assert told == []
+
+
+@contextmanager
+def looked_after(bench: Any) -> Iterator[Running]:
+    """``bench`` while it runs, from when its buses are open."""
+    run = Running(bench)
+    try:
+        run.until(lambda: are_open(bench))
+        yield run
+    finally:
+        run._run.close()

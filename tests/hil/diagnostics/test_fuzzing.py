@@ -2,24 +2,42 @@
 
 import gc
 import os
+import struct
 import subprocess
 import sys
 import tracemalloc
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
-from fuzzing import Fuzzer
+from fuzzing import Fuzzer, Plan
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from server_rig import security_subject
 
+from bench.commands.diagnostics_conformance import controller_subject
+from hil.calibration_limits import refusals
+from hil.diagnostics import fault_file
+from hil.diagnostics.identifiers import identifiers
 from hil.diagnostics.lock import LEVELS, SECRET_FILE, key_for_seed, level_key, read_secret
-from hil.diagnostics.protocol import DiagnosticServer, Rule, Service
+from hil.diagnostics.protocol import Access, DiagnosticServer, Rule, Service, Session
+from hil.diagnostics.transfer import BLOCK, HEAD
 
 REQUESTS = int(os.environ.get("E4HIL_FUZZ_REQUESTS", "10000"))  # of each of the two kinds of tester
 WARM_UP = 2000  # requests until caches and corpus have their size
 GROWTH = 100_000  # [bytes] of memory that are no growth: the corpus changes
+FILES = 6_000_000  # [bytes] that all files of a control unit may have
+# Services of the controller that answer one who has no key.
+OPEN = {0x10, 0x11, 0x14, 0x19, 0x21, 0x22, 0x27, 0x28, 0x29, 0x2A, 0x2C, 0x3E, 0x85}
+
+both = pytest.mark.parametrize("has_key", [False, True], ids=["stranger", "insider"])
+
+
+def size_of(directory):
+    """Bytes of all files in it."""
+    return sum(path.stat().st_size for path in directory.iterdir())
 
 
 def key_of(directory):
@@ -28,29 +46,96 @@ def key_of(directory):
     return lambda tester, level, seed: key_for_seed(level_key(secret, level), level, tester.name, seed)
 
 
-@pytest.mark.parametrize("has_key", [False, True], ids=["stranger", "insider"])
-def test_random_requests_find_no_forbidden_answer_open_no_lock_and_leave_no_memory(tmp_path, has_key):
-    subject, car = security_subject(tmp_path)
-    right_key = key_of(tmp_path) if has_key else None
-    fuzzer = Fuzzer(subject, seed=1)
+def growth_under(fuzzer, requests, right_key):
+    """Memory [bytes] that is left after so many requests and was not there before them."""
     fuzzer.run(WARM_UP, right_key)
     fuzzer.finish()
     gc.collect()
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        fuzzer.run(REQUESTS, right_key)
+        fuzzer.run(requests, right_key)
         fuzzer.finish()
         gc.collect()
-        growth = tracemalloc.get_traced_memory()[0] - before
+        return tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    assert growth < GROWTH
+
+
+@both
+def test_random_requests_find_no_forbidden_answer_open_no_lock_and_leave_no_memory(tmp_path, has_key):
+    subject, car = security_subject(tmp_path)
+    fuzzer = Fuzzer(subject, seed=1)
+    assert growth_under(fuzzer, REQUESTS, key_of(tmp_path) if has_key else None) < GROWTH
     assert car.sends
     assert car.detects
     assert car.restarts > 0
     assert fuzzer.positive >= ({0x10, 0x11, 0x27, 0x28, 0x29, 0x3E, 0x85} if has_key else {0x10, 0x11, 0x27, 0x29, 0x3E, 0x85})
-    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 6_000_000
+    assert size_of(tmp_path) < FILES
+
+
+# Requests of the controller's services that do something.
+KNOWN = [bytes.fromhex(text) for text in (
+    "14 ff ff ff", "19 01 ff", "19 02 ff", "19 04 d0 00 81 ff", "19 0a", "21 81", "22 f1 90 f1 86", "22 20 00 40 00", "28 00 01",
+    "2c 01 f2 00 40 00 01 04", "2c 01 f3 00 f1 90 03 05", "2c 03 f2 00", "2a 03 00", "2a 04", "85 01",
+)]  # fmt: skip
+
+
+def plans(node):
+    """What one who has the key does with the controller ``node``; some of it is refused, and has to be."""
+    number = {row.name: row.number.to_bytes(2) for row in identifiers(node).values()}
+    mass = b"\x2e" + number["calibration.vehicle.mass"]
+    brake, motor = (b"\x2f" + number[f"output.{name}"] for name in ("brakes.rear_left", "front.motor_torque"))
+    wrong = node.parameters.copy()
+    wrong[0].vehicle.mass = np.nan
+    memory = "23 24 10 00 00 00 00 08", "2c 02 f2 01 24 20 00 00 00 00 08", "2a 02 01", "2a 04 01"
+    upload = "35 00 24 40 00 00 00 08 00", "36 01", "36 02", "36 02", "37"
+    bleeding = "31 01 02 02", "31 03 02 02", "31 02 02 02", "31 01 02 03", "31 03 02 03", "31 01 02 01", "31 03 02 01"
+    return [
+        Plan(Session.EXTENDED, Access.READ, texts(*memory)),
+        Plan(Session.EXTENDED, Access.READ, texts(*upload)),
+        Plan(Session.EXTENDED, Access.CALIBRATE, tuple(mass + struct.pack(">d", value) for value in (1950.0, 1e9, np.nan))),
+        Plan(Session.EXTENDED, Access.ACTUATE, (brake + b"\x03" + struct.pack(">d", 500.0), brake + b"\x02", brake + b"\x00")),
+        Plan(Session.EXTENDED, Access.ACTUATE, (brake + b"\x03" + struct.pack(">d", 400.0), motor + b"\x03" + bytes(8))),
+        Plan(Session.EXTENDED, Access.ACTUATE, texts(*bleeding)),
+        Plan(Session.EXTENDED, Access.ACTUATE, texts("28 01 01", "85 02", "28 00 01", "85 01")),
+        Plan(Session.EXTENDED, Access.ACTUATE, texts("28 01 01", "85 02", "11 01")),
+        Plan(Session.PROGRAMMING, Access.FLASH, tuple(download(node.parameters.tobytes()))),
+        Plan(Session.PROGRAMMING, Access.FLASH, tuple(download(wrong.tobytes()))),
+    ]
+
+
+def texts(*requests):
+    return tuple(map(bytes.fromhex, requests))
+
+
+def download(image):
+    """The requests by which a calibration goes down."""
+    yield bytes.fromhex("34 00 24 10 00 00 00") + len(image).to_bytes(2)
+    size = BLOCK - HEAD
+    for number, start in enumerate(range(0, len(image), size), 1):
+        yield bytes([0x36, number]) + image[start : start + size]
+    yield b"\x37" + zlib.crc32(image).to_bytes(4)
+
+
+@both
+def test_random_requests_to_the_whole_controller_find_nothing_either(tmp_path, monkeypatch, has_key):
+    monkeypatch.setattr(fault_file, "PERIOD", 0.0)  # [s] on the wall, which a tester who clears would be busy for
+    with controller_subject(tmp_path) as (subject, node):
+        calibration = node.parameters.tobytes()
+        fuzzer = Fuzzer(subject, seed=3, known=KNOWN, plans=plans(node))
+        growth = growth_under(fuzzer, REQUESTS // 2, key_of(tmp_path) if has_key else None)
+        subject.live(0.5)
+        test = node.state[0].actuator_test.request, node.measurements[0].actuator_test
+        assert (test[0].active, test[1].running) == (0, 0)
+        assert growth < GROWTH
+        if has_key:
+            assert fuzzer.positive == set(subject.server.services)
+            assert refusals(node.parameters) == []
+        else:
+            assert OPEN - {0x2A} <= fuzzer.positive <= OPEN  # which needs 0x2C before it
+            assert node.parameters.tobytes() == calibration
+    assert size_of(tmp_path) < FILES
 
 
 class OpensForAll(DiagnosticServer):

@@ -11,6 +11,7 @@ from hil.diagnostics.services import (
     read_data_by_identifier,
     read_data_by_periodic_identifier,
 )
+from hil.diagnostics.services.dynamically_define_data_identifier import PARTS_MOST
 from hil.memory_map import MemoryMap
 
 MASS = "10000000"  # address of the first value of the calibration
@@ -50,6 +51,15 @@ def test_parts_of_identifiers_and_memory_become_one(rig):
     assert rig.ask("2c02", 0xF300, "14", MASS, "04") == bytes.fromhex("6c02f300")
     expected = struct.pack(">d", 1875.0) + struct.pack(">d", 2.7)[1:4] + np.float64(1875.0).tobytes()[:4]
     assert rig.ask("22", 0xF300) == bytes.fromhex("62f300") + expected
+
+
+def test_one_that_was_added_to_often_is_read_and_has_a_limit(rig):
+    added = 0
+    while rig.define(0xF200, position=1, size=1) == bytes.fromhex("6c01f200"):
+        added += 1
+    assert added == PARTS_MOST
+    assert rig.define(0xF200, size=1) == refused(0x2C, Code.REQUEST_OUT_OF_RANGE)
+    assert rig.ask("22", 0xF200)[3:] == added * struct.pack(">d", 1875.0)[:1]
 
 
 def test_what_is_read_is_what_is_there_now(rig):
