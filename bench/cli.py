@@ -238,6 +238,59 @@ def ecu(
     _finish(strict, *run)
 
 
+@app.command()
+def dashboard(
+    scenario: ScenarioArgument = "step_steer",
+    front: FrontOption = None,
+    rear: RearOption = None,
+    chassis: ChassisOption = None,
+    rest_bus: Annotated[
+        str, typer.Option("--rest-bus", help="On buses: what is not there and is to be supplied, as e4hil ecu.", metavar="PARTS")
+    ] = "",
+    by_hand: Annotated[
+        bool | None, typer.Option("--by-hand/--drive", help="On buses: torque by hand, or pedals and vectoring, as e4hil ecu.")
+    ] = None,
+    vehicle: VehicleOption = "leaf_twin_motor",
+    network: HeardNetworkOption = None,
+    calibration: CalibrationOption = None,
+    rate: RateOption = 1000.0,
+    spin: SpinOption = 0.0,
+    overrun: OverrunOption = "skip",
+    fifo: RealtimeOption = True,
+    host: Annotated[
+        str,
+        typer.Option("--host", help="Address of the page; any but loopback opens it to other machines.", metavar="ADDRESS"),
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="Port of the page; 0 is any free one.", min=0, max=65535)] = 0,
+    record: RecordOption = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for recordings that the page asks for.", metavar="DIR")] = Path(),
+) -> None:
+    """Open a page in the browser: the car from above, live plots, sliders for the calibration, A and B on the same manoeuvre.
+
+    The controller and the virtual car run in real time beside the page, which cannot delay them. The address that is printed
+    opens the page once; to change something, unlock it with the code that is printed, too.
+
+    For example:
+
+    e4hil dashboard
+
+    e4hil dashboard double_lane_change --vehicle ariya_e4orce_290
+
+    With a bus, the controller alone is on it, as by e4hil ecu, and is watched, armed and tuned through the page:
+
+    e4hil dashboard --front socketcan:vcan0 --rear socketcan:vcan1 --chassis socketcan:vcan2
+    """
+    from bench.commands import dashboard as command
+    from bench.commands.ecu import RunOptions, loop_settings
+
+    buses = RunOptions(
+        buses={"front": front, "rear": rear, "chassis": chassis}, network=network,
+        settings=loop_settings(rate, spin, overrun, fifo), duration=None, listen_only=False, record=record, record_size=None,
+        json=False,
+    )  # fmt: skip
+    command.run(command.PageOptions(host, port, scenario, vehicle, calibration, out, parts_of(rest_bus), by_hand), buses)
+
+
 @app.command("bench")
 def car_bench(
     scenario: ScenarioArgument = "launch",

@@ -34,8 +34,8 @@ def test_help_names_every_command() -> None:
     assert done.returncode == 0
     listed = [line.strip("│ ").split(" ")[0] for line in done.stdout.splitlines() if line.startswith("│")]
     for command in (
-        "drive", "ecu", "bench", "hub", "adapters", "doctor", "cycle", "replay", "compare", "study", "calibration", "validate",
-        "performance", "tester", "diagnostics", "vehicles", "scenarios", "networks",
+        "drive", "ecu", "dashboard", "bench", "hub", "adapters", "doctor", "cycle", "replay", "compare", "study", "calibration",
+        "validate", "performance", "tester", "diagnostics", "vehicles", "scenarios", "networks",
     ):  # fmt: skip
         assert command in listed
 
