@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from server_rig import security_subject
 
 from bench.commands.diagnostics_conformance import controller_subject
-from hil.calibration_limits import refusals
+from hil.calibration.table import findings
 from hil.diagnostics import fault_file
 from hil.diagnostics.identifiers import identifiers
 from hil.diagnostics.lock import LEVELS, SECRET_FILE, key_for_seed, level_key, read_secret
@@ -133,7 +133,7 @@ def test_random_requests_to_the_whole_controller_find_nothing_either(tmp_path, m
         assert growth < GROWTH
         if has_key:
             assert fuzzer.positive == set(subject.server.services)
-            assert refusals(node.parameters) == []
+            assert findings(node.parameters) == []
         else:
             assert OPEN - {0x2A} <= fuzzer.positive <= OPEN  # which needs 0x2C before it
             assert node.parameters.tobytes() == calibration
