@@ -38,6 +38,7 @@ BATCH_PAUSE = 2e-3  # [s]
 TALKING_PAUSE = 10e-3  # [s]
 QUIET = 0.2  # [s] without a frame after which none is to come
 UNPLUGGED, UNPLUGGED_IN = 50, 60.0  # times that the adapter is pulled out; fewer if less than so long [s] is to be measured
+SETTLING = 2.0  # [s] in which what ends has ended
 WARM = 3  # times before threads, descriptors and memory are counted for the first time
 PATIENCE = 10.0  # [s]
 MEMORY_GROWTH = 1.0  # [MiB] less than this is how the allocator breathes
@@ -134,7 +135,7 @@ def unplugging_rows(seconds: float) -> list[Row]:
             if number == WARM:
                 before = held()
             pulled.append(pull_out_and_plug_in(hub, session))
-        after = held()
+        after = held_in_the_end(before)
     growth = after - before
     noticed, back = np.transpose(pulled)
     note = f"{times} times; in the middle {1e3 * float(np.median(noticed)):.0f} ms"
@@ -151,6 +152,14 @@ def unplugging_rows(seconds: float) -> list[Row]:
         bounded("  descriptors left behind", int(growth[1]), "1", maximum=0),
         bounded("  memory left behind", float(growth[2]), "MiB", maximum=MEMORY_GROWTH),
     ]
+
+
+def held_in_the_end(before: Any) -> Any:
+    """What is held once the threads of the last loss have had the time to end: no more than ``before``, or it stays."""
+    give_up = time.monotonic() + SETTLING
+    while ((found := held()) > before)[:2].any() and time.monotonic() < give_up:
+        time.sleep(0.02)
+    return found
 
 
 def pull_out_and_plug_in(hub: RunningHub, session: BusSession) -> tuple[float, float]:
