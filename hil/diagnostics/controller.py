@@ -10,6 +10,7 @@ from pathlib import Path
 from firmware_model.measurements import Fault, SupervisorState
 from hil.diagnostics.actuator_tests import ActuatorTests
 from hil.diagnostics.audit import AuditLog
+from hil.diagnostics.channel import TransportSettings
 from hil.diagnostics.fault_memory import FaultMemory
 from hil.diagnostics.fault_watch import FaultWatch
 from hil.diagnostics.identifiers import DataIdentifier, Identifiers, Identity, identifiers
@@ -50,6 +51,8 @@ from hil.state_directory import claimed
 BUS = "chassis"  # on which a tester finds it
 NAME = "controller"  # of its state directory
 FAULT_FILE, AUDIT_FILE = "fault_memory.json", "audit.jsonl"
+# A tester behind a serial adapter that sends a long message without a pause overruns the adapter.
+TRANSPORT = TransportSettings(separation_asked=1)
 IDENTITY = Identity()
 # Without its wheel speeds the controller's speed over ground is a guess.
 SPEED_UNKNOWN = int(Fault.FRONT_WHEELS_SILENT | Fault.REAR_WHEELS_SILENT | Fault.FRONT_WHEELS_INVALID | Fault.REAR_WHEELS_INVALID)
@@ -134,7 +137,7 @@ def controller_responder(
             audit = AuditLog(directory / AUDIT_FILE, tell)
             server = controller_server(node, restart, switch_transmission, lock, audit, memory, directory)
             watch.start()
-            yield ResponderSpec("VCM", server, ADDRESSES)
+            yield ResponderSpec("VCM", server, ADDRESSES, TRANSPORT)
         finally:
             watch.stop()
 

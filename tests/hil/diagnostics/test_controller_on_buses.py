@@ -1,33 +1,38 @@
-"""udsoncan's client at the controller's own server, over a bus: what it knows of the controller's services."""
+"""udsoncan's client at the controller's own server, over every kind of bus: every service of it."""
 
 import struct
 import time
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from isotp_tester import LISTENED, REQUEST, uds_client
+from bus_places import Place
+from isotp_tester import REQUEST, uds_client
 from platforms import needs_absolute_sleep
 from responder_rig import running
 from small_network import write_small_network
-from udsoncan import AsciiCodec, DataIdentifier, DidCodec, DynamicDidDefinition, MemoryLocation
+from udsoncan import AsciiCodec, CommunicationType, DataIdentifier, DidCodec, DynamicDidDefinition, MemoryLocation
 from udsoncan.exceptions import NegativeResponseException
+from waiting import wait_until
 
 from bench.drive import CONTROLLER
 from hil.bus import open_bus, parse_bus_address
 from hil.diagnostics.controller import controller_responder
 from hil.diagnostics.identifiers import identifiers
 from hil.diagnostics.lock import SECRET_FILE, key_for_seed, level_key, read_secret
-from hil.diagnostics.protocol import Access, Code
+from hil.diagnostics.protocol import Access, Code, DiagnosticServer, Tester
 from hil.diagnostics.services.security_access import request_seed
+from hil.diagnostics.trouble_codes import TABLE
 from hil.memory_map import address_of
 from hil.network.database import load_network
 from hil.node import Node
 
 pytestmark = needs_absolute_sleep
 
-ADDRESS = "virtual:test_controller_on_buses"
+PATIENCE = 30.0  # [s] for the longest message over a serial port
 MASS = address_of("parameters", CONTROLLER.parameters, "vehicle.mass")
 
 
@@ -55,19 +60,29 @@ def vcm() -> Node:
     return Node(CONTROLLER, load_network("leaf_ze1"))
 
 
+@contextmanager
+def writing(server: DiagnosticServer) -> Iterator[None]:
+    """The fault memory has written its file, so that the thread which does that is there before threads are counted."""
+    before = Tester("before")
+    assert server.request(before, b"\x14\xff\xff\xff", 0.0) is None
+    wait_until(lambda: server.poll([before], 0.0))
+    yield
+
+
 @pytest.fixture
-def client(network: Any, vcm: Node, tmp_path: Path) -> Any:
-    """udsoncan's client, who has unlocked everything."""
-    bus = open_bus(parse_bus_address(ADDRESS))
+def client(network: Any, vcm: Node, tmp_path: Path, place: Place) -> Any:
+    """udsoncan's client, who has unlocked everything, over each kind of bus."""
+    bus = open_bus(parse_bus_address(place[1]))
     try:
         with (
             controller_responder(vcm, lambda: None, lambda on: None, tmp_path, lambda message: None) as responder,
-            running(network, ADDRESS, server=responder.server),
+            writing(responder.server),
+            running(network, place[0], server=responder.server, transport=responder.transport),
             uds_client(bus) as client,
         ):
             client.config["data_identifiers"] = DIDS
             client.config["use_server_timing"] = False  # the client counts from before its frames have left
-            client.config["p2_timeout"] = LISTENED
+            client.config["p2_timeout"] = client.config["request_timeout"] = PATIENCE
             client.config["server_address_format"], client.config["server_memorysize_format"] = 32, 16
             secret = read_secret(tmp_path / SECRET_FILE)
             client.config["security_algo"] = lambda level, seed, params: key_for_seed(
@@ -162,3 +177,19 @@ def test_a_brake_is_tested_and_a_routine_run(client: Any, vcm: Node) -> None:
     assert request.active == 0
     result = client.start_routine(0x0201).service_data  # its controller does not run here
     assert result.routine_status_record[0] & 8
+
+
+def test_trouble_codes_certificates_silence_and_a_reset_are_asked_for(client: Any, vcm: Node) -> None:
+    assert client.tester_present().positive
+    assert len(client.get_supported_dtc().service_data.dtcs) == len(TABLE)
+    assert client.get_number_of_dtc_by_status_mask(0xFF).positive
+    assert client.get_dtc_by_status_mask(0x08).service_data.dtcs == []
+    assert client.clear_dtc(0xFFFFFF).positive
+    for switch in (2, 1):
+        assert client.control_dtc_setting(switch).positive
+    for control in (1, 0):
+        assert client.communication_control(control, CommunicationType(subnet=0, normal_msg=True)).positive
+    with pytest.raises(NegativeResponseException):  # no trust anchor is installed
+        client.authentication(1, communication_configuration=0, certificate_client=bytes(8))
+    assert client.authentication(8).positive
+    assert client.ecu_reset(1).positive
