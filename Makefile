@@ -41,8 +41,7 @@ coverage: $(VENV)/installed-test
 test-vcan: $(VENV)/installed-test
 	tests/vcan/run $(BIN)/python -m pytest -q --color=no -p no:cacheprovider -k "socketcan or can_utils or slcand or kernels_own" \
 		tests/hil/test_buses.py tests/hil/test_can_utils.py tests/hil/virtual_can/test_slcand.py \
-		tests/hil/diagnostics/test_responder_on_buses.py tests/hil/diagnostics/test_abuse_on_buses.py \
-		tests/hil/diagnostics/test_controller_on_buses.py
+		tests/hil/diagnostics/test_responder_on_buses.py
 
 PLAIN_PYTHON_TESTS = tests/firmware_model tests/bench/plant tests/bench/nodes
 
