@@ -24,5 +24,6 @@ VCAN_ABSENT = not Path("/sys/class/net", VCAN).exists() and "VCAN_EXPECTED" not 
 NO_VCAN = f"there is no {VCAN} here: make test-vcan brings one"
 needs_vcan = pytest.mark.skipif(VCAN_ABSENT, reason=NO_VCAN)
 needs_root = pytest.mark.skipif(
-    os.name != "posix" or os.getuid() != 0, reason="only root can become somebody who has no right to a port"
+    os.name != "posix" or os.getuid() != 0,
+    reason="only root can become somebody who has no right to a port, or take an interface away",
 )

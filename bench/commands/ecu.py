@@ -47,7 +47,8 @@ from hil.errors import UsageError
 from hil.listening import listen
 from hil.network.database import load_network
 from hil.node import Node
-from hil.realtime import RealtimeBench, RealtimeStation, SessionOptions
+from hil.realtime import RealtimeBench
+from hil.realtime_station import RealtimeStation, SessionOptions
 from hil.scheduling import refused
 from hil.state_directory import claimed, state_directory
 from hil.timing import LoopSettings, Overrun

@@ -35,7 +35,8 @@ from hil.histogram import percentile
 from hil.lockstep import Chunk
 from hil.network.database import Network
 from hil.node import Node, NodeSpec
-from hil.realtime import RealtimeBench, SessionOptions
+from hil.realtime import RealtimeBench
+from hil.realtime_station import SessionOptions
 from hil.timing import LoopSettings
 
 LOOK = 0.04  # [s] between two looks at the loop

@@ -27,7 +27,8 @@ from hil.diagnostics.protocol import Tester
 from hil.errors import UsageError
 from hil.network.database import load_network
 from hil.peer import peers
-from hil.realtime import RealtimeBench, SessionOptions
+from hil.realtime import RealtimeBench
+from hil.realtime_station import SessionOptions
 from hil.state_directory import claimed, state_directory
 from hil.timing import LoopSettings, Overrun
 from hil.xcp.identity import MASTER_IDENTIFIER, SLAVE_IDENTIFIER

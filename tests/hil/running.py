@@ -8,7 +8,8 @@ import numpy as np
 from hil.bus_state import BusState
 from hil.frames import FrameFlags
 from hil.node import Node
-from hil.realtime import RealtimeBench, SessionOptions
+from hil.realtime import RealtimeBench
+from hil.realtime_station import SessionOptions
 from hil.timing import LoopSettings
 
 LONG_ENOUGH = 30.0  # [s] after which a test that waits for something gives up

@@ -15,14 +15,14 @@ from typing import Any
 import can
 import numpy as np
 import pytest
-from platforms import VCAN, needs_vcan
+from platforms import VCAN, needs_root, needs_vcan
 from running import TORQUE, bench_on, received, run_until
 from small_network import CONTROLLER, write_small_network
 from waiting import nothing_left_behind
 
 from hil.mailbox import FrameFilter
 from hil.network.database import load_network
-from hil.realtime import SessionOptions
+from hil.realtime_station import SessionOptions
 
 pytestmark = [
     needs_vcan,
@@ -114,7 +114,7 @@ def plug_in() -> None:
     ip("set", OWN, "up")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="to take an interface away one must be root")
+@needs_root
 @pytest.mark.parametrize(
     ("lose", "mend"),
     [(lambda: ip("set", OWN, "down"), lambda: ip("set", OWN, "up")), (lambda: ip("delete", OWN), plug_in)],
@@ -148,7 +148,7 @@ def test_a_link_that_is_lost_is_told_and_taken_again(tmp_path: Path, lose: Calla
     assert bench.errors == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="to take an interface away one must be root")
+@needs_root
 def test_a_mailbox_survives_a_link_that_is_lost_and_its_frames_of_that_time_are_counted(tmp_path: Path) -> None:
     plug_in()
     try:

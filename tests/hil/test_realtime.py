@@ -23,7 +23,8 @@ from hil.errors import UsageError
 from hil.frames import FrameFlags
 from hil.network.database import load_network
 from hil.node import Node, NodeSpec
-from hil.realtime import RealtimeBench, SessionOptions
+from hil.realtime import RealtimeBench
+from hil.realtime_station import SessionOptions
 from hil.recorder import Recorder
 from hil.session import BusSession
 from hil.timing import LoopSettings, Overrun

@@ -16,7 +16,8 @@ from hil.diagnostics.controller import BUS, controller_responder
 from hil.diagnostics.responder import Addresses, ResponderSpec
 from hil.network.database import load_network
 from hil.node import Node
-from hil.realtime import RealtimeBench, SessionOptions
+from hil.realtime import RealtimeBench
+from hil.realtime_station import SessionOptions
 from hil.timing import LoopSettings
 
 NODE = 0x97

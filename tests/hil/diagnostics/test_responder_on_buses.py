@@ -18,7 +18,7 @@ from hil.diagnostics.channel import TransportSettings
 from hil.diagnostics.protocol import Session
 from hil.diagnostics.responder import TESTERS_MOST
 from hil.frames import TRANSMITTED, bytes_from_payload
-from hil.realtime import SessionOptions
+from hil.realtime_station import SessionOptions
 
 pytestmark = needs_absolute_sleep
 
