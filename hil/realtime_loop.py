@@ -47,8 +47,8 @@ def loop_{name}(origin, parameters_array, control, statistics_array, measurement
         before = now
         silence = load_word(control, SILENCE)  # first: it ends with a restart, and none is seen in this period any more
         if load_word(control, RESTART):
-            store_word(control, RESTART, 0)
 {restart}
+            store_word(control, RESTART, 0)
         take_over(take_over_control, staged, running)
         for bus in range({buses}):
             ring = (receive_control[bus], receive_storage[bus])

@@ -51,8 +51,8 @@ from hil.state_directory import claimed
 BUS = "chassis"  # on which a tester finds it
 NAME = "controller"  # of its state directory
 FAULT_FILE, AUDIT_FILE = "fault_memory.json", "audit.jsonl"
-# A tester behind a serial adapter that sends a long message without a pause overruns the adapter.
-TRANSPORT = TransportSettings(separation_asked=1)
+# A long message that came without a pause would overrun a tester's serial adapter, and our socket while its thread is kept waiting.
+TRANSPORT = TransportSettings(block_size=32, separation_asked=1)
 IDENTITY = Identity()
 # Without its wheel speeds the controller's speed over ground is a guess.
 SPEED_UNKNOWN = int(Fault.FRONT_WHEELS_SILENT | Fault.REAR_WHEELS_SILENT | Fault.FRONT_WHEELS_INVALID | Fault.REAR_WHEELS_INVALID)
