@@ -51,7 +51,7 @@ from hil.state_directory import claimed
 BUS = "chassis"  # on which a tester finds it
 NAME = "controller"  # of its state directory
 FAULT_FILE, AUDIT_FILE = "fault_memory.json", "audit.jsonl"
-# A long message that came without a pause would overrun a tester's serial adapter, and our socket while its thread is kept waiting.
+# A long message without a pause would overrun a serial adapter of the tester, and our socket while its thread is kept waiting.
 TRANSPORT = TransportSettings(block_size=32, separation_asked=1)
 IDENTITY = Identity()
 # Without its wheel speeds the controller's speed over ground is a guess.
