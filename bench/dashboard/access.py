@@ -15,7 +15,6 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -50,7 +49,7 @@ class Access:
         """``report`` prints a line in the terminal."""
         self.url = ""  # of the page, without a token
         self.cookie = "e4hil"
-        self.names = {"localhost", socket.gethostname().lower()}
+        self.own_name = socket.gethostname().lower()
         self._report = report
         self._now = now
         self._sessions: dict[str, Session] = {}
@@ -61,10 +60,9 @@ class Access:
 
     def serve_at(self, host: str, port: int) -> None:
         """Where the page is; its cookie is of this port alone, for browsers share cookies between ports."""
-        shown = f"[{host}]" if ":" in host else host
+        shown = self.own_name if ipaddress.ip_address(host).is_unspecified else f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{port}/"
         self.cookie = f"e4hil_{port}"
-        self.names.add(host.lower())
 
     def invite(self) -> None:
         """Print the address that opens the page once, and the code."""
@@ -85,12 +83,9 @@ class Access:
 
     def session(self, cookies: str) -> Session | None:
         """The session of a Cookie header; None if it has none."""
-        jar: SimpleCookie = SimpleCookie()
-        try:
-            jar.load(cookies)
-        except CookieError:
-            return None
-        secret = jar[self.cookie].value if self.cookie in jar else ""
+        # By hand: http.cookies gives up at the first cookie of another program that is not as it should be.
+        pairs = (pair.strip().partition("=") for pair in cookies.split(";"))
+        secret = next((value for name, _, value in pairs if name == self.cookie), "")
         return next((session for known, session in self._sessions.items() if _same(secret, known)), None)
 
     def unlock(self, session: Session, code: str) -> str:
@@ -111,12 +106,11 @@ class Access:
 
     def knows_host(self, host: str) -> bool:
         """Whether a Host header names this machine: an address in digits, or one of its names."""
-        name = (urlsplit(f"//{host}").hostname or "").lower()
         try:
-            ipaddress.ip_address(name)
+            name = (urlsplit(f"//{host}").hostname or "").lower()
         except ValueError:
-            return name in self.names
-        return True
+            return False
+        return name in ("localhost", self.own_name) or _is_address(name)
 
 
 class Guard:
@@ -175,6 +169,14 @@ def _adding_headers(send: Any) -> Any:
         await send(message)
 
     return sending
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _same(given: str, expected: str) -> bool:

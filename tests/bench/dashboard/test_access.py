@@ -1,4 +1,5 @@
 import asyncio
+import socket
 
 import pytest
 
@@ -106,7 +107,7 @@ def test_a_websocket_without_the_cookie_is_closed_before_it_is_accepted(access, 
 
 def test_a_name_that_somebody_resolves_to_this_machine_is_refused(access, lines):
     cookie = cookie_from(ask(access, query=f"token={token_of(lines)}"))
-    for host in ("evil.example", "evil.example:8400", "127.0.0.1.evil.example", ""):
+    for host in ("evil.example", "evil.example:8400", "127.0.0.1.evil.example", "", "[", "[::1", "x[y]"):
         assert ask(access, cookie=cookie, host=host)[0]["status"] == 403
     for host in ("localhost:8400", "127.0.0.1:8400", "[::1]:8400"):
         assert ask(access, cookie=cookie, host=host)[0]["status"] == 200
@@ -124,6 +125,21 @@ def test_a_page_of_another_origin_is_refused(access, lines):
 def test_cookies_that_are_none_are_no_way_in(access):
     for cookie in ("e4hil_8400=", "e4hil_8400=x", "x", ";;=", "e4hil_8400=\x00", "é=ü"):
         assert ask(access, cookie=cookie)[0]["status"] == 403
+
+
+def test_cookies_of_other_programs_on_this_machine_are_not_in_the_way(access, lines):
+    cookie = cookie_from(ask(access, query=f"token={token_of(lines)}"))
+    for others in ('settings={"a": 1}; {}', "{};  =; x; e4hil_8401=x", 'a="; {}; b=é'):
+        assert ask(access, cookie=others.replace("{}", cookie))[0]["status"] == 200
+
+
+def test_the_address_told_is_one_that_another_machine_can_open(access):
+    told = []
+    for host in ("0.0.0.0", "::", "192.0.2.1", "::1"):
+        access.serve_at(host, 8400)
+        told.append(access.url)
+    name = socket.gethostname().lower()
+    assert told == [f"http://{name}:8400/", f"http://{name}:8400/", "http://192.0.2.1:8400/", "http://[::1]:8400/"]
 
 
 def test_the_code_unlocks_its_own_session_alone(access, lines):
