@@ -32,6 +32,9 @@ steering_deg  = [0.0, 0.0, 0.0]
 grade_percent = [25.0, 25.0, 25.0]
 """
 PULLS = 60.0  # [Nm] of the front motor, at least, on that hill
+# A busy machine makes the loop late: it makes up for that, and silences that are longer than that are no faults.
+SILENT = ("front_inverter", "rear_inverter", "battery_state", "battery_limit", "pedals", "front_wheels", "rear_wheels")
+PATIENT = "[input_qualification]\n" + "".join(f"{part}_timeout = 2.0\n" for part in SILENT)
 LOW = 0.04  # place on a slider, from its beginning
 HELD_BACK = 45.0  # [Nm] at most when the slider of the highest torque, which ends at 680 Nm, is there
 
@@ -53,8 +56,13 @@ def recording(folder):
 
 @pytest.fixture(scope="module")
 def dashboard(folder, recording):
-    (folder / "hill.toml").write_text(HILL)
-    running = Dashboard(str(folder / "hill.toml"), "--record", str(recording), "--out", str(folder), state=folder / "state")
+    hill, patient = folder / "hill.toml", folder / "patient.toml"
+    hill.write_text(HILL)
+    patient.write_text(PATIENT)
+    running = Dashboard(
+        str(hill), "--record", str(recording), "--out", str(folder), "--overrun", "catch-up", "--calibration", str(patient),
+        state=folder / "state",
+    )  # fmt: skip
     try:
         running.wait_until_there()
         yield running
@@ -91,8 +99,9 @@ def is_unlocked(page, dashboard):
     page.get_by_role("button", name="Unlock this page").click()
     page.get_by_label("code").fill(dashboard.code)
     page.get_by_role("button", name="Unlock", exact=True).click()
-    page.wait_for_timeout(500)
-    if page.get_by_role("button", name="Lock this page: look only").count():
+    unlocked = page.get_by_role("button", name="Lock this page: look only")
+    unlocked.or_(page.get_by_text("s after a wrong code")).wait_for()
+    if unlocked.count():
         return True
     cancel(page)
     return False
@@ -147,7 +156,7 @@ def test_a_slider_that_is_moved_changes_the_torque_on_the_bus(page, dashboard, r
     box = slider.bounding_box()
     slider.click(position={"x": LOW * box["width"], "y": box["height"] / 2})
     wait_for(lambda: abs(front_torque(recording, network)) < HELD_BACK, "less torque in the frames")
-    page.get_by_text("1 of").wait_for()
+    page.get_by_text("values differ from the reference").wait_for()
     page.get_by_role("button", name="Undo the last change").click()
     page.get_by_text("as it was started").wait_for()
     wait_for(lambda: front_torque(recording, network) > PULLS, "the torque of before")
