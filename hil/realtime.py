@@ -8,7 +8,7 @@ import os
 import select
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,15 +18,11 @@ from hil.frames import TRANSMITTED
 from hil.lockstep import Chunk
 from hil.network.database import Network
 from hil.node import Node
+from hil.realtime_loop import loop_sample_type
+from hil.realtime_station import RealtimeStation, SessionOptions
 from hil.scheduling import Finding, Scheduling, examine
 from hil.timing import LoopSettings
 from hil.transport import NOBODY
-
-if TYPE_CHECKING:
-    pass
-
-from hil.realtime_loop import loop_sample_type
-from hil.realtime_station import RealtimeStation, SessionOptions
 
 START_DELAY = 100_000_000  # [ns] in which the sessions of all nodes start
 

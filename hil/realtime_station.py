@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from hil.lockstep import OUTBOX
 from hil.network.codegen import generate_codecs
 from hil.network.database import Network
 from hil.node import Node, sent_messages
+from hil.realtime_loop import BEGUN_ANEW, RESTART, RUN, SILENCE, generate_loop, loop_sample_type
 from hil.ring import CONTROL_WORDS, DROPPED, load_word, new_rings, store_word, take, touched
 from hil.scheduling import Scheduling
 from hil.session import BusSession
@@ -38,13 +39,20 @@ from hil.xcp.events import EventRing
 
 if TYPE_CHECKING:
     from hil.diagnostics.responder import Responder, ResponderSpec
-    from hil.recorder import Recorder
     from hil.xcp.responder import XcpResponder, XcpSpec
-
-from hil.realtime_loop import BEGUN_ANEW, RESTART, RUN, SILENCE, generate_loop, loop_sample_type
 
 RING = 4096  # frames; one second of a full 500 kbit/s bus
 SAMPLES_KEPT = 5_000_000_000  # [ns] of samples that may wait to be taken
+
+
+class FrameSink(Protocol):
+    """Who is told of frames; see :class:`hil.recorder.Recorder`."""
+
+    def begin(self, origin: int) -> None:
+        """The frames that come from now on count from ``origin`` [ns, CLOCK_MONOTONIC]."""
+
+    def add(self, frames: Any) -> None:
+        """Frames (an array of hil.frames.FRAME), those of our own marked TRANSMITTED."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ class SessionOptions:
     listen_only: bool = False  # nothing is sent
     # Is told every frame, error frames among them, whenever the next chunk is due: that must be well within recorder.HOLD for the
     # order of time, and within the 17 s of a full bus that the sessions keep, or frames are missing in the recording.
-    recorder: "Recorder | None" = None
+    recorder: FrameSink | None = None
     # Is told what happens, in one line that names the bus, by whoever takes the chunks: it may take its time, and nobody waits.
     report: Callable[[str], None] | None = None
     grace: float = 0.0  # [s] that a run goes on after a failure, for who has to take its torque away

@@ -1,6 +1,5 @@
 """A and B: two calibrations on the same manoeuvre, driven in lockstep in the background, beside the run."""
 
-import html
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from nicegui import run as background
 from nicegui import ui
 
 from bench.calibrating import calibration_of
+from bench.dashboard.health import table
 from bench.dashboard.plots import GRID, TEXT
 from bench.dashboard.run import Run
 from bench.drive import Drive, DriveResult
@@ -70,17 +70,15 @@ def drive_both(run: Run, scenario: str, contenders: tuple[Contender, Contender])
     return results[0], results[1]
 
 
-def figure_table(a: DriveResult, b: DriveResult) -> list[tuple[str, str, str, str, str]]:
+def figure_table(a: DriveResult, b: DriveResult) -> list[list[str]]:
     """The figures of both: name, A, B, difference, unit."""
-    rows = []
     figures = [{row.name: row for row in _figures(result)} for result in (a, b)]
-    for name in dict.fromkeys([*figures[0], *figures[1]]):
-        ours, theirs = figures[0].get(name), figures[1].get(name)
-        unit = (ours or theirs).unit  # type: ignore[union-attr]
-        values = [row.value if row else None for row in (ours, theirs)]
+    rows = []
+    for row in (figures[0] | figures[1]).values():
+        values = [its[row.name].value if row.name in its else None for its in figures]
         numbers = [value for value in values if isinstance(value, int | float) and math.isfinite(value)]
         change = format_signed(numbers[1] - numbers[0]) if len(numbers) == 2 else ""
-        rows.append((name, format_value(values[0]), format_value(values[1]), change, "" if unit == "1" else unit))
+        rows.append([row.name, *map(format_value, values), change, "" if row.unit == "1" else row.unit])
     return rows
 
 
@@ -164,10 +162,8 @@ class Comparison:
                 for name, result in (("A", a), ("B", b)):
                     if not result.completed:
                         ui.label(f"{name} did not reach the end of the manoeuvre: {_why(result)}").classes("banner error")
-                rows = [[html.escape(cell) for cell in row] for row in figure_table(a, b)]
-                head = "".join(f"<th>{text}</th>" for text in ("figure", "A", "B", "B − A", ""))
-                body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-                ui.html(f'<table class="results"><tr>{head}</tr>{body}</table>', sanitize=False).classes("w-full")
+                figures = table(["figure", "A", "B", "B − A", ""], figure_table(a, b))
+                ui.html(figures, sanitize=False).classes("w-full")
                 _tell_differences(contenders)
             with ui.element("div").classes("tracks"):
                 for track in TRACKS:

@@ -1,5 +1,6 @@
 """What is wrong, in words: faults and what they do, the buses, and how the loop keeps its time."""
 
+import html
 import math
 import time
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ class Health:
             for line in lines:
                 with ui.column().classes("fault").style("gap: 0"):
                     with ui.row().classes("items-center").style("gap: 8px"):
-                        ui.html(f"<b>{line.name}</b>", sanitize=False)
+                        ui.label(line.name).style("font-weight: bold")
                         if line.is_latched:
                             ui.badge("latched until switched off").props("color=negative")
                         if not line.is_active:
@@ -153,7 +154,7 @@ def _is_starting(supervisor: Any) -> bool:
 
 
 def table(headings: list[str], rows: list[list[str]]) -> str:
-    """A plain table as HTML; what is in it is ours."""
-    head = "".join(f"<th>{heading}</th>" for heading in headings)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    """A plain table as HTML of these texts."""
+    head = "".join(f"<th>{html.escape(heading)}</th>" for heading in headings)
+    body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     return f'<table class="results">{f"<tr>{head}</tr>" if headings else ""}{body}</table>'
