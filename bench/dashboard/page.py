@@ -326,6 +326,8 @@ class DashboardPage:
         is_on = self._run.is_on
         self._start.set_visibility(not is_on)
         self._stop.set_visibility(is_on)
+        if isinstance(self._run, CarRun):
+            self._repeat.value = self._run.repeat
         self._progress.text = self._progress_text()
         if self._session.unlocked:
             rename(self._lock, "Lock this page: look only", "lock_open")

@@ -90,7 +90,7 @@ class Run(ABC):
     standing: Standing = Standing.OFF
     error: str = ""  # why the last run failed
     journal: Journal | None = None
-    seen_at: float = 0.0  # [s, monotonic] when a page last looked
+    seen_at: float = 0.0  # [s, monotonic] when a page last answered
     pages: CalibrationPages = field(init=False)
     calibration: Any = field(init=False)  # recarray (1,): what the controller runs on, or begins with
 
@@ -239,14 +239,19 @@ class Run(ABC):
     def _go(self) -> None:
         try:
             self.error = self._watch()
-            while self.goes_on and not self._stopping and not self.error:
-                with self._lock:
-                    self._begin()
+            while self._begins_anew():
                 self.error = self._watch()
         except Exception as error:  # whatever it is, the page must say it: nobody else looks at this thread
             self.error = str(error) or type(error).__name__
         self.tell(f"the run failed: {self.error}" if self.error else "the run is over")
         self.standing = Standing.FAILED if self.error else Standing.OFF
+
+    def _begins_anew(self) -> bool:
+        with self._lock:  # against who stops it between two runs
+            goes_on = self.goes_on and not self._stopping and not self.error
+            if goes_on:
+                self._begin()
+            return goes_on
 
     def _watch(self) -> str:
         """Look after one run until it is over; why it failed, or nothing."""
@@ -258,6 +263,8 @@ class Run(ABC):
             self._load = prepared.controller.state.tyre_load[0].copy()
             self._take(chunk)
             self.standing = Standing.RUNNING
+            if bench.failures:
+                prepared.let_go()
             if not prepared.look(self._taken_keys()):
                 bench.request_stop()
         return "; ".join(bench.errors)
@@ -283,7 +290,7 @@ class Run(ABC):
         return False
 
     def _options(self, report: Callable[[str], None] | None, grace: float = 0.0) -> SessionOptions:
-        return SessionOptions(reconnect=True, recorder=self.recording, report=report, grace=grace)  # type: ignore[arg-type]
+        return SessionOptions(reconnect=True, recorder=self.recording, report=report, grace=grace)
 
 
 @dataclass
@@ -349,7 +356,7 @@ class ControllerRun(Run):
         def look(keys: list[str]) -> bool:
             if self.operator and self.operator.armed and time.monotonic() - self.seen_at > GONE:
                 self.operator.arm(False)
-                self.tell("operator: disarmed, because no page is open any more")
+                self.tell("operator: disarmed, because no page answers any more")
             return watch.look(keys)
 
         return Prepared(bench, controller, look, watch.let_go)

@@ -1,6 +1,7 @@
 """The values that move: twenty times a second from the samples of the run to each page, over a websocket of its own.
 
-A page says which signals it plots; it is sent those of the last minute at once, then what is new.
+A page says which signals it plots; it is sent those of the last minute at once, then what is new. It answers each message with an
+empty one: a connection whose other end has gone without a word takes messages for a long time yet.
 """
 
 import asyncio
@@ -45,7 +46,10 @@ class Stream:
 
     async def _listen(self, websocket: WebSocket) -> None:
         while True:
-            self.choose(json.loads(await websocket.receive_text()))
+            text = await websocket.receive_text()
+            self._run.seen_at = time.monotonic()
+            if text:
+                self.choose(json.loads(text))
 
     def choose(self, paths: Any) -> None:
         """Send these signals from now on; what is none is left out."""
@@ -56,7 +60,6 @@ class Stream:
     def message(self) -> str:
         """What is new, as JSON."""
         history = self._run.history
-        self._run.seen_at = time.monotonic()
         if history.run != self._of_run:
             self._of_run, self._next = history.run, None
         begins = self._next is None

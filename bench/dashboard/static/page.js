@@ -22,7 +22,7 @@ const e4hil = (() => {
     socket = new WebSocket(`ws://${location.host}/stream`);
     socket.onopen = () => { show("lost", false); choose(); };
     socket.onclose = () => { show("lost", true); setTimeout(connect, 1000); };
-    socket.onmessage = (event) => take(JSON.parse(event.data));
+    socket.onmessage = (event) => { take(JSON.parse(event.data)); socket.send(""); };
   }
 
   function choose() {

@@ -93,7 +93,7 @@ def test_a_motor_gets_torque_from_the_page_and_none_when_no_page_is_left(run, in
     assert asked(run) > 0.5
     run.seen_at = 0.0
     wait_for(lambda: asked(run) == 0.0, "no torque any more")
-    assert any("no page is open" in line for line in told)
+    assert any("no page answers" in line for line in told)
     run.stop()
     wait_for(lambda: run.standing is Standing.OFF, "the end")
     run.recording.stop()
