@@ -58,11 +58,11 @@ def run(options: PageOptions, buses: RunOptions) -> None:
     with listening_socket(options.host, options.port) as bound:  # a port that is taken is told before anything is compiled
         shown = _run(options, buses)
         try:
+            if buses.record:
+                shown.recording.start(buses.record)
             with CompileProgress(progress()):
                 shown.compile()
             server = DashboardServer(shown, access, bound)
-            if buses.record:
-                shown.recording.start(buses.record)
             access.invite()
             with ended_by_signals(server.stop):
                 server.serve()

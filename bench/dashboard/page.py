@@ -46,7 +46,7 @@ POWER = """
   <span id="power-scale-low"></span><span id="power-scale-zero"></span><span id="power-scale-high"></span>
 </div>
 """
-LOST = '<div class="banner error" id="lost">The page has lost the dashboard. Is e4hil dashboard still running?</div>'
+LOST = '<div class="banner error" id="lost">The page has lost the dashboard. Was it started anew? Then open the address that it has printed.</div>'
 EMERGENCY_STOP = " "
 # What the operator's keys are called on the page.
 KEYS = (
@@ -288,7 +288,10 @@ class DashboardPage:
         dialog.open()
 
     def _take_file(self, path: Path) -> None:
-        values = read_file(path).on(self._run.pages.page(CalibrationPage.REFERENCE))
+        try:
+            values = read_file(path).on(self._run.pages.page(CalibrationPage.REFERENCE))
+        except UsageError as error:  # whoever loads it knows its name, and not where it lies here
+            raise UsageError(str(error).replace(str(path), path.name)) from error
         self._run.pages.load(values, f"{WAY}: {path.name}")
 
     async def _save_calibration(self) -> None:
