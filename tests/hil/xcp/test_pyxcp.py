@@ -1,11 +1,9 @@
 """A public master on the bus of a running loop: it reads by the A2L, writes, switches pages, measures."""
 
-import logging
 import struct
 import zlib
 from types import SimpleNamespace
 
-import can
 import numpy as np
 import pytest
 from waiting import nothing_left_behind, wait_until
@@ -18,40 +16,19 @@ from hil.timing import LoopSettings
 from hil.xcp.a2l import generate_a2l
 from hil.xcp.controller import controller_xcp
 from hil.xcp.events import RASTERS
-from hil.xcp.identity import EPK, MASTER_IDENTIFIER, SLAVE_IDENTIFIER
-from hil.xcp.memory import SEGMENTS
+from hil.xcp.identity import EPK
+from hil.xcp.memory import SEGMENTS, address
 
-pytest.importorskip("pyxcp", reason="pyxcp is not installed")
-pytestmark = pytest.mark.filterwarnings("ignore")  # of a library that is not ours
+public = pytest.importorskip("pyxcp_rig", reason="pyxcp is not installed")
 
-from pyxcp.config import create_application_from_config, set_application  # noqa: E402
-from pyxcp.cpp_ext.cpp_ext import DaqList  # noqa: E402
-from pyxcp.daq_stim import DaqOnlinePolicy  # noqa: E402
-from pyxcp.master import Master  # noqa: E402
-from pyxcp.types import XcpResponseError  # noqa: E402
-
-ADDRESS = "virtual:test_pyxcp"
 LONG_ENOUGH = 60.0  # [s]
-
-
-def master_on(bus, policy=None):
-    identifiers = {"can_id_master": MASTER_IDENTIFIER, "can_id_slave": SLAVE_IDENTIFIER}
-    settings = {"Transport": {"CAN": identifiers}, "General": {"disable_error_handling": True}}
-    application = create_application_from_config(settings, log_level=logging.CRITICAL)
-    set_application(application)
-    return Master("can", application, policy, transport_layer_interface=bus)
-
-
-def own_bus():
-    interface, channel = ADDRESS.split(":")
-    return can.Bus(interface=interface, channel=channel)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def library_has_begun():
     """What the library opens once is open before anything is counted."""
-    with own_bus() as bus:
-        master = master_on(bus)
+    with public.own_bus() as bus:
+        master = public.master_on(bus)
         master.transport.connect()
         master.close()
 
@@ -60,7 +37,7 @@ def library_has_begun():
 def running(network):
     """The loop, its pages and the node, while it runs on a bus."""
     node = Node(CONTROLLER, network)
-    bench = RealtimeBench(network, [node], [ADDRESS], LoopSettings(priority=0, lock_memory=False))
+    bench = RealtimeBench(network, [node], [public.ADDRESS], LoopSettings(priority=0, lock_memory=False))
     station = bench.stations[0]
     pages = CalibrationPages(node.parameters, station.put_parameters)
     station.answer(0, controller_xcp(node, pages, station.event_ring))
@@ -81,8 +58,8 @@ def connected(running):
     masters = []
 
     def connect(policy=None):
-        bus = own_bus()
-        master = master_on(bus, policy)
+        bus = public.own_bus()
+        master = public.master_on(bus, policy)
         masters.append((master, bus))
         master.transport.connect()
         master.connect()
@@ -93,19 +70,6 @@ def connected(running):
     for master, bus in masters:
         master.close()
         bus.shutdown()
-
-
-class Recording(DaqOnlinePolicy):
-    """Keeps what a list tells."""
-
-    def initialize(self):
-        self.rows = []
-
-    def on_daq_list(self, daq_list, timestamp0, timestamp1, payload):
-        self.rows.append((timestamp1, *payload))
-
-    def finalize(self):
-        pass
 
 
 def test_it_connects_and_learns_what_there_is(connected):
@@ -154,7 +118,7 @@ def test_it_writes_what_the_loop_runs_on_from_then_and_switches_pages(connected,
     master.setCalPage(0x83, 0, 0)
     wait_until(lambda: torque[0] == 1900.1)
     master.setMta(MASS)
-    with pytest.raises(XcpResponseError):
+    with pytest.raises(public.XcpResponseError):
         master.download(struct.pack("<f", float("nan")))
     assert running.node.parameters.vehicle.mass[0] == 1900.1
     master.copyCalPage(0, 1, 0, 0)
@@ -173,15 +137,9 @@ def test_it_compares_the_whole_memory_by_its_checksum(connected):
 def test_a_block_of_it_is_one_change(connected, running):
     master = connected()
     points = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-    address = running.node.parameters.driver_demand.pedal_points
-    master.push(SEGMENTS["parameters"].address + _offset("driver_demand.pedal_points"), 0, struct.pack("<6f", *points))
-    wait_until(lambda: tuple(address[0]) == points)
-
-
-def _offset(path):
-    from hil.xcp.memory import address
-
-    return address("parameters", path) - SEGMENTS["parameters"].address
+    taken = running.node.parameters.driver_demand.pedal_points
+    master.push(address("parameters", "driver_demand.pedal_points"), 0, struct.pack("<6f", *points))
+    wait_until(lambda: tuple(taken[0]) == points)
 
 
 @pytest.mark.parametrize(("event", "raster", "values"), [(0, 1_000_000, ["time"]), (1, 10_000_000, ["time", "front", "rear"])])
@@ -190,7 +148,7 @@ def test_a_run_of_data_acquisition_has_every_raster_and_all_of_a_sample_from_one
 ):
     addresses = {"time": SPEED, "front": FRONT, "rear": REAR}
     measured = [(name, addresses[name], 0, "F32") for name in values]
-    policy = Recording([DaqList("list", event, False, True, measured, 0, 1)])
+    policy = public.Recording([public.DaqList("list", event, False, True, measured, 0, 1)])
     policy.initialize()
     master = connected(policy)
     policy.setup()
@@ -212,7 +170,7 @@ def test_a_run_of_data_acquisition_has_every_raster_and_all_of_a_sample_from_one
 
 def test_lists_that_ask_for_more_than_their_share_lose_whole_samples_and_the_master_is_told(connected, running):
     measured = [(f"value {k}", FRONT + 4 * k, 0, "F32") for k in range(0, 40, 2)]
-    policy = Recording([DaqList("greedy", 0, False, True, measured, 0, 1)])
+    policy = public.Recording([public.DaqList("greedy", 0, False, True, measured, 0, 1)])
     policy.initialize()
     master = connected(policy)
     policy.setup()
