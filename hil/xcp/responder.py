@@ -7,7 +7,7 @@ an event. So answers to commands never wait behind data, and the frames of the c
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hil.frames import bytes_from_payload
 from hil.mailbox import FrameFilter, Mailbox
@@ -107,10 +107,10 @@ class XcpResponder:
         if len(samples) and self._spec.acquisition.is_running:
             self._send(samples)
 
-    def _send(self, samples: object) -> None:
+    def _send(self, samples: Any) -> None:
         """Send what the lists make of the samples, as far as their share of the bus goes."""
         groups = self._spec.acquisition.frames(samples)
-        now = int(samples["time"][-1])  # type: ignore[index]
+        now = int(samples["time"][-1])
         self._share = min(SHARE_BURST, self._share + (now - self._looked) * 1e-9 * SHARE_RATE)
         self._looked = now
         lost = self._spec.events.dropped - self._dropped
