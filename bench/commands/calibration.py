@@ -13,7 +13,7 @@ from firmware_model.calibration import Calibration
 from firmware_model.kernel import new
 from hil.calibration.changes import Change, differences, plain
 from hil.calibration.files import READERS, read_file, write_file
-from hil.calibration.table import AXES, FIELDS, VERSION, Axis, FixedAxis
+from hil.calibration.table import AXES, FIELDS, VERSION, Axis, FixedAxis, axis_labels
 from hil.errors import UsageError
 from hil.files import write_text
 from hil.toml_files import closest
@@ -143,8 +143,8 @@ def _print_array(path: str, values: Any) -> None:
     if not isinstance(rows[0], list):
         rows = [rows]
     axes = AXES.get(path, ())
-    columns = _points(axes[-1], len(rows[0]), values) if axes else [str(k) for k in range(len(rows[0]))]
-    lines = _points(axes[0], len(rows), values) if len(axes) > 1 else [""]
+    columns = axis_labels(axes[-1], len(rows[0]), values) if axes else [str(k) for k in range(len(rows[0]))]
+    lines = axis_labels(axes[0], len(rows), values) if len(axes) > 1 else [""]
     table = _table(title, "", *columns)
     for line, row in zip(lines, rows, strict=True):
         table.add_row(line, *(format_value(float(number)) for number in row))
@@ -152,12 +152,6 @@ def _print_array(path: str, values: Any) -> None:
     console.print(table)
     for name, axis in zip(("rows", "columns")[2 - len(axes) :], axes, strict=True):
         console.print(f"{name}: {_axis_title(axis)}", style="dim", markup=False)
-
-
-def _points(axis: Axis, length: int, values: Any) -> list[str]:
-    if isinstance(axis, FixedAxis):
-        return [f"{axis.first + k * axis.step:g}" for k in range(length)]
-    return [f"{point:g}" for point in plain(values, axis)]
 
 
 def _axis_title(axis: Axis) -> str:

@@ -16,7 +16,7 @@ from bench.rows import format_value
 from firmware_model.kernel import Field
 from hil.calibration.changes import differences, plain
 from hil.calibration.pages import CalibrationPages, Page
-from hil.calibration.table import AXES, FIELDS, Axis, FixedAxis
+from hil.calibration.table import AXES, FIELDS, Axis, FixedAxis, axis_labels
 
 Attempt = Callable[[Callable[[], Any]], bool]
 WAY = "dashboard"  # for the journal
@@ -221,8 +221,8 @@ class CalibrationEditor:
         value = plain(working, path)
         rows = value if len(row.shape) == 2 else [value]
         axes = AXES.get(path, ())
-        columns = _points(axes[-1], len(rows[0]), working) if axes else [str(k + 1) for k in range(len(rows[0]))]
-        lines = _points(axes[0], len(rows), working) if len(axes) > 1 else [""]
+        columns = axis_labels(axes[-1], len(rows[0]), working) if axes else [str(k + 1) for k in range(len(rows[0]))]
+        lines = axis_labels(axes[0], len(rows), working) if len(axes) > 1 else [""]
 
         def take() -> None:
             numbers = [[cells[i][j].value for j in range(len(columns))] for i in range(len(lines))]
@@ -292,12 +292,6 @@ def _shown(value: float) -> float:
 def _range_of(value: Any) -> str:
     numbers = [number for row in value for number in (row if isinstance(row, list) else [row])]
     return f"{format_value(min(numbers))} … {format_value(max(numbers))}"
-
-
-def _points(axis: Axis, length: int, values: Any) -> list[str]:
-    if isinstance(axis, FixedAxis):
-        return [f"{axis.first + k * axis.step:g}" for k in range(length)]
-    return [f"{point:g}" for point in plain(values, axis)]
 
 
 def _axis_title(axis: Axis) -> str:

@@ -131,6 +131,11 @@ def locate(array: Any, path: str) -> Any:
     return view
 
 
+def words_of(array: Any) -> Any:
+    """The memory of a record array as int64, for all fields have 64 bits: a view of it, if the array is contiguous."""
+    return np.asarray(array).view(np.ndarray).view(np.int64).reshape(-1)
+
+
 def new(declared: Any) -> Any:
     """A fresh instance of a declared record, as :meth:`Record.new`; for type checkers, which ignore class decorators."""
     return declared.new()

@@ -14,14 +14,13 @@ from xml.parsers import expat
 
 from hil.calibration.changes import differences, plain
 from hil.calibration.file_values import ALL, CHANGES, FileValues
-from hil.calibration.table import AXES, FIELDS, VERSION, Axis, FixedAxis
+from hil.calibration.table import AXES, FIELDS, POINTS, VERSION, Axis, FixedAxis
 from hil.errors import UsageError
 from hil.files import write_text
 
 DOCTYPE = '<!DOCTYPE MSRSW PUBLIC "-//ASAM//DTD CALIBRATION DATA FORMAT:V2.0.0:LAI:IAI:XML:CDF200.XSD//EN" "cdf_v2.0.0.sl.dtd">'
 VERSION_NAME = "calibration_table_version"
 CONTENTS_NAME = "calibration_contents"  # "all" or "changes", as in TOML
-POINTS = {axis for axes in AXES.values() for axis in axes if isinstance(axis, str)}
 
 
 def write_cdfx(path: Path, calibration: Any, *, base: Any = None) -> None:
@@ -77,8 +76,7 @@ def _axis(axes: ElementTree.Element, axis: Axis, length: int) -> None:
         return
     _text(container, "CATEGORY", "FIX_AXIS")
     _text(container, "UNIT-DISPLAY-NAME", axis.unit)
-    points = ElementTree.SubElement(container, "SW-VALUES-PHYS")
-    _values(points, [round(axis.first + k * axis.step, 9) for k in range(length)])
+    _values(ElementTree.SubElement(container, "SW-VALUES-PHYS"), axis.points(length))
 
 
 def _array_size(container: ElementTree.Element, shape: tuple[int, ...]) -> None:
@@ -120,7 +118,7 @@ def read_cdfx(path: Path) -> FileValues:
         raise UsageError(f"{path}: is no CDFX: an element MSRSW of category CDF20 was expected")
     values = dict(_instances(path, root))
     version, contents = values.pop(VERSION_NAME, None), values.pop(CONTENTS_NAME, CHANGES)
-    if not values:
+    if not values and version is None:  # of ours there may be nothing that differs
         raise UsageError(f"{path}: holds no calibration value")
     return FileValues(str(path), values, version, contents == ALL)
 

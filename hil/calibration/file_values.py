@@ -21,7 +21,11 @@ class FileValues:
     is_complete: bool = False  # it holds every value of that table
 
     def on(self, base: Any) -> Any:
-        """``base`` (recarray (1,)) with these values. Raises CalibrationError with all that is wrong."""
+        """``base`` (recarray (1,)) with these values.
+
+        Raises CalibrationError with all that is wrong: unknown, missing, out of range, contradictory; and of a file of another
+        version of the table value by value what is new, gone or out of range.
+        """
         if self.version not in (None, VERSION):
             raise CalibrationError(self.source, [self._version_line(), *self.misfits().values(), REMEDY])
         wrong = self.misfits()

@@ -9,6 +9,7 @@ changed that page: it is adopted, and journalled, before the next change.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from enum import IntEnum
 from typing import Any
@@ -50,8 +51,8 @@ class CalibrationPages:
         self._held = frozenset(held)
         self._pages = {page: _frozen(running.copy()) for page in Page}
         self._selected = Page.WORKING
-        self._done: list[list[Change]] = []
-        self._undone: list[list[Change]] = []
+        self._done: deque[list[Change]] = deque(maxlen=UNDO_DEPTH)
+        self._undone: deque[list[Change]] = deque(maxlen=UNDO_DEPTH)
         self._lock = threading.RLock()
 
     @property
@@ -108,7 +109,7 @@ class CalibrationPages:
         """Do again what was undone last. Raises UsageError if there is nothing."""
         return self._step(self._undone, self._done, way)
 
-    def _step(self, source: list[list[Change]], target: list[list[Change]], way: str) -> list[Change]:
+    def _step(self, source: deque[list[Change]], target: deque[list[Change]], way: str) -> list[Change]:
         with self._lock:
             self._adopt()
             if not source:
@@ -122,8 +123,8 @@ class CalibrationPages:
     def _remember(self, calibration: Any, way: str) -> list[Change]:
         changes = self._take(calibration, way)
         if changes:
-            self._done = [*self._done, changes][-UNDO_DEPTH:]
-            self._undone = []
+            self._done.append(changes)
+            self._undone.clear()
         return changes
 
     def _take(self, calibration: Any, way: str) -> list[Change]:
@@ -145,8 +146,8 @@ class CalibrationPages:
         if changes := self._beside():
             self._journalled(BESIDE, changes)
             self._pages[Page.WORKING] = _frozen(self._running.copy())
-            self._done = [*self._done, changes][-UNDO_DEPTH:]
-            self._undone = []
+            self._done.append(changes)
+            self._undone.clear()
 
     def _journalled(self, way: str, changes: list[Change], page: Page | None = None) -> None:
         if self._journal:

@@ -12,7 +12,7 @@ import numpy as np
 
 from firmware_model.calibration import Calibration
 from firmware_model.kernel import Field, Record
-from firmware_model.kernel.records import locate
+from firmware_model.kernel.records import locate, words_of
 from firmware_model.signals import DriveMode
 
 RECORD = cast(Record, Calibration)
@@ -36,6 +36,10 @@ class FixedAxis:
     unit: str
     first: float
     step: float
+
+    def points(self, length: int) -> list[float]:
+        """The first ``length`` points."""
+        return [round(self.first + k * self.step, 9) for k in range(length)]
 
 
 Axis = str | FixedAxis  # a path is that of the points
@@ -62,6 +66,8 @@ AXES: dict[str, tuple[Axis, ...]] = {
     "pack.polarisation_over_temperature": (TEMPERATURE,),
     **{f"faults.{key}": (FAULT,) for key in ("debounce_time", "healing_time", "latch_count", "latch_time")},
 }
+# The values that are points of axes themselves
+POINTS = {axis for axes in AXES.values() for axis in axes if isinstance(axis, str)}
 # Interpolation divides by the distance of two points. A pack's voltage rises with its charge, or charge cannot be told from it.
 RISING = (PEDAL, SPEED, BRAKE, "pack.open_circuit_voltage")
 
@@ -106,9 +112,15 @@ BOUNDS: tuple[tuple[str, Relation, str], ...] = (
 )
 
 
+def axis_labels(axis: Axis, length: int, calibration: Any) -> list[str]:
+    """The ``length`` points of an axis in a ``calibration`` (recarray (1,)), as people read them."""
+    points = axis.points(length) if isinstance(axis, FixedAxis) else locate(calibration, axis)[0]
+    return [f"{point:g}" for point in points]
+
+
 def suspects(one: Any, other: Any) -> list[str]:
     """The paths of values that may differ in two calibrations (recarray (1,)): their memory does."""
-    differing = _words(one) != _words(other)
+    differing = words_of(one) != words_of(other)
     if not differing.any():
         return []
     return [path for path, (first, last) in _PLACES.items() if differing[first:last].any()]
@@ -117,12 +129,8 @@ def suspects(one: Any, other: Any) -> list[str]:
 def _places() -> dict[str, tuple[int, int]]:
     """Of each value its first 64-bit word in the record, and the one behind its last."""
     numbers = np.arange(RECORD.dtype.itemsize // 8).view(RECORD.dtype)
-    found = {path: locate(numbers, path).view(np.int64).ravel() for path in FIELDS}
-    return {path: (int(words[0]), int(words[-1]) + 1) for path, words in found.items()}
-
-
-def _words(calibration: Any) -> Any:
-    return np.asarray(calibration).view(np.ndarray).view(np.int64).ravel()
+    found = {path: words_of(locate(numbers, path)) for path in FIELDS}
+    return {path: (int(places[0]), int(places[-1]) + 1) for path, places in found.items()}
 
 
 _PLACES = _places()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from firmware_model.kernel import kernel
+from firmware_model.kernel.records import words_of
 from hil.ring import CONTROL_WORDS, load_word, store_word
 
 ASKED, TAKEN = 0, 16  # places in the control words, on cache lines of their own; the loop alone writes TAKEN
@@ -33,7 +34,7 @@ class TakeOver:
 
     def __init__(self, running: Any) -> None:
         """``running``: the one-element recarray that the loop works on; its fields are 64-bit words."""
-        self._running = words(running)
+        self._running = words_of(running)
         self._staged = self._running.copy()
         self._control = np.zeros(CONTROL_WORDS, dtype=np.int64)
         self._is_looping = False
@@ -61,10 +62,10 @@ class TakeOver:
         """
         with self._lock:
             if not self._is_looping:
-                self._running[:] = words(record)
+                self._running[:] = words_of(record)
                 return
             self._wait()  # for one that came too late for its giver
-            self._staged[:] = words(record)
+            self._staged[:] = words_of(record)
             store_word(self._control, ASKED, int(self._control[ASKED]) + 1)
             self._wait()
 
@@ -74,8 +75,3 @@ class TakeOver:
             if time.monotonic() > end:
                 raise TimeoutError("the loop takes over nothing")
             time.sleep(POLL)
-
-
-def words(record: Any) -> Any:
-    """The memory of a one-element recarray as int64."""
-    return np.asarray(record).view(np.ndarray).view(np.int64).reshape(-1)

@@ -39,15 +39,6 @@ def _line(calibration: Any, path: str) -> str:
     return f"{path} = {plain(calibration, path)!r}  # {unit}{field.description}"
 
 
-def read_calibration(path: Path, base: Any) -> Any:
-    """The calibration (recarray (1,)) in the file; what the file does not hold is as in ``base``.
-
-    Raises CalibrationError with all that is wrong: unknown, missing, out of range, contradictory; and of a file of another
-    version of the table value by value what is new, gone or out of range.
-    """
-    return read_values(path).on(base)
-
-
 def read_values(path: Path) -> FileValues:
     """What the file holds, not checked yet. Raises UsageError if it is no calibration at all."""
     values = dict(_flat(read(path)))

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from firmware_model.kernel import Field
-from hil.calibration.table import AXES, FAULT, FIELDS, MODE, Axis, FixedAxis
+from hil.calibration.table import AXES, FAULT, FIELDS, MODE, POINTS, Axis, FixedAxis
 from hil.memory_map import CALIBRATION
 from hil.xcp.commands import Command
 from hil.xcp.daq import TICK
@@ -21,7 +21,6 @@ from hil.xcp.protocol import BLOCK_MOST, CYCLE_UNIT, EVENT_NAMES, MAX_CTO
 NAME = "e4orce_hil"
 REAL_LIMIT = 3.4e38
 WHOLE_LIMITS = (-(2**31), 2**31 - 1)
-POINTS = {axis for axes in AXES.values() for axis in axes if isinstance(axis, str)}
 BLOCKS = (MODE, FAULT)  # axes of values that are counted, not interpolated
 MASKS = ("supervisor.faults", "supervisor.latched_faults")  # of more than 32 bits: told in two halves
 TIMEOUT = 2000  # [ms] of every answer
@@ -187,7 +186,7 @@ def _axis(axis: Axis, length: int, units: _Conversions) -> str:
             f"  /begin AXIS_DESCR COM_AXIS NO_INPUT_QUANTITY {method} {length} {limits(field)}\n"
             f"    AXIS_PTS_REF {axis}\n  /end AXIS_DESCR"
         )
-    points = [round(axis.first + k * axis.step, 9) for k in range(length)]
+    points = axis.points(length)
     return (
         f"  /begin AXIS_DESCR FIX_AXIS NO_INPUT_QUANTITY {units.of_unit(axis.unit)} {length} {number(points[0])} "
         f"{number(points[-1])}\n    /begin FIX_AXIS_PAR_LIST {' '.join(map(number, points))} /end FIX_AXIS_PAR_LIST\n"

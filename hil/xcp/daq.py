@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from firmware_model.kernel.records import words_of
 from hil.xcp.commands import Error, XcpError
 from hil.xcp.events import RASTERS
-from hil.xcp.memory import MEASURED, SEGMENTS, Segment, find, words_of
+from hil.xcp.memory import MEASURED, SEGMENTS, Segment, find
 
 MAX_DTO = 8  # bytes of a frame
 TIMESTAMP = 4  # bytes

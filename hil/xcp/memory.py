@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from firmware_model.calibration import Calibration
-from firmware_model.kernel import Field, Record
+from firmware_model.kernel import Record
 from firmware_model.measurements import Measurements
 from firmware_model.signals import Inputs, Outputs
 from hil.memory_map import ADDRESSES, CALIBRATION, WORD, address_of
@@ -99,13 +99,3 @@ def find(address: int, size: int) -> tuple[Segment, int]:
 def address(array: str, path: str) -> int:
     """Address of a value of one of the RECORDS."""
     return address_of(array, RECORDS[array], path)
-
-
-def field_of(array: str, path: str) -> Field:
-    """Declaration of a value of one of the RECORDS."""
-    return RECORDS[array].field(path)
-
-
-def words_of(record: Any) -> Any:
-    """The memory of a one-element recarray as int64 (record)."""
-    return np.asarray(record).view(np.ndarray).view(np.int64).reshape(-1)

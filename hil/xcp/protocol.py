@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from firmware_model.kernel.records import words_of
 from hil.calibration.changes import CalibrationError
 from hil.calibration.pages import CalibrationPages, Page
 from hil.diagnostics.protocol import Access, NegativeResponseError, Session, Tester
@@ -20,7 +21,7 @@ from hil.xcp.commands import ERROR_PACKET, RESPONSE, Command, Error, Resource, X
 from hil.xcp.daq import LISTS_MOST, MAX_DTO, TICK, DataAcquisition
 from hil.xcp.events import RASTERS
 from hil.xcp.identity import EPK, EPK_ADDRESS
-from hil.xcp.memory import SEGMENTS, find, words_of
+from hil.xcp.memory import SEGMENTS, find
 
 MAX_CTO = 8  # bytes of a frame
 UPLOAD_MOST = MAX_CTO - 1  # bytes of data in one frame

@@ -45,6 +45,11 @@ def test_only_what_differs_is_written_on_demand(tmp_path):
     assert (values.is_complete, values.values) == (False, {"vehicle.mass": 1900.1})
 
 
+def test_a_file_in_which_nothing_differs_is_read_as_that(tmp_path):
+    write_cdfx(tmp_path / "c.cdfx", new(Calibration), base=new(Calibration))
+    assert read_cdfx(tmp_path / "c.cdfx").on(new(Calibration)).tobytes() == new(Calibration).tobytes()
+
+
 def test_values_curves_and_maps_have_their_categories_units_sizes_and_axes(tmp_path):
     write_cdfx(tmp_path / "c.cdfx", new(Calibration))
     root = ElementTree.parse(tmp_path / "c.cdfx").getroot()

@@ -10,7 +10,7 @@ from firmware_model.kernel import new
 from firmware_model.kernel.records import locate
 from hil.calibration.changes import CalibrationError
 from hil.calibration.table import VERSION
-from hil.calibration.toml_file import read_calibration, read_values, write_calibration
+from hil.calibration.toml_file import read_values, write_calibration
 from hil.errors import UsageError
 
 
@@ -26,7 +26,7 @@ def refused(tmp_path, text):
     path = tmp_path / "c.toml"
     path.write_text(text)
     with pytest.raises(CalibrationError) as caught:
-        read_calibration(path, new(Calibration))
+        read_values(path).on(new(Calibration))
     assert str(caught.value) == f"{path}: {'; '.join(caught.value.findings)}"
     return caught.value.findings
 
@@ -34,7 +34,7 @@ def refused(tmp_path, text):
 def test_what_is_written_reads_back_to_the_bit(tmp_path):
     path, calibration = tmp_path / "c.toml", other_calibration()
     write_calibration(path, calibration)
-    assert read_calibration(path, new(Calibration)).tobytes() == calibration.tobytes()
+    assert read_values(path).on(new(Calibration)).tobytes() == calibration.tobytes()
     assert f'version = "{VERSION}"' in path.read_text()
     assert "vehicle.mass = 1900.1  # [kg] mass of the car with its driver" in path.read_text()
 
@@ -45,14 +45,14 @@ def test_only_what_differs_is_written_and_the_rest_comes_from_the_base(tmp_path)
     assert set(read_values(path).values) == {"vehicle.mass", "front.error_mask", "driver_demand.force_eco"}
     base = new(Calibration)
     base.yaw_control.gain = 1.0
-    read = read_calibration(path, base)
+    read = read_values(path).on(base)
     assert read.yaw_control.gain[0] == 1.0
     assert read.vehicle.mass[0] == 1900.1
 
 
 def test_a_few_lines_by_hand_are_a_calibration_as_tables_too(tmp_path):
     (tmp_path / "c.toml").write_text("[vehicle]\nmass = 2000\n[yaw_control]\nenabled = false\n")
-    read = read_calibration(tmp_path / "c.toml", new(Calibration))
+    read = read_values(tmp_path / "c.toml").on(new(Calibration))
     assert (read.vehicle.mass[0], read.yaw_control.enabled[0]) == (2000.0, 0)
 
 
@@ -123,10 +123,10 @@ def test_what_fits_of_another_version_is_taken_over_on_demand(tmp_path):
 def test_what_is_no_calibration_is_told_in_one_line(tmp_path, text):
     (tmp_path / "c.toml").write_text(text)
     if not text:
-        assert read_calibration(tmp_path / "c.toml", new(Calibration)).tobytes() == new(Calibration).tobytes()
+        assert read_values(tmp_path / "c.toml").on(new(Calibration)).tobytes() == new(Calibration).tobytes()
         return
     with pytest.raises(UsageError) as caught:
-        read_calibration(tmp_path / "c.toml", new(Calibration))
+        read_values(tmp_path / "c.toml").on(new(Calibration))
     assert "\n" not in str(caught.value)
     assert str(tmp_path / "c.toml") in str(caught.value)
 
@@ -134,6 +134,6 @@ def test_what_is_no_calibration_is_told_in_one_line(tmp_path, text):
 def test_the_base_stays_as_it_was(tmp_path):
     base = new(Calibration)
     (tmp_path / "c.toml").write_text("vehicle.mass = 2000.0\n")
-    read_calibration(tmp_path / "c.toml", base)
+    read_values(tmp_path / "c.toml").on(base)
     assert base.tobytes() == new(Calibration).tobytes()
     np.testing.assert_array_equal(locate(base, "vehicle.mass"), [1875.0])

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from firmware_model.calibration import Calibration
 from firmware_model.kernel import new
-from firmware_model.kernel.records import locate
+from firmware_model.kernel.records import locate, words_of
 from hil.calibration.table import FIELDS
-from hil.xcp.memory import RECORDS, SEGMENTS, address, find, words_of
+from hil.xcp.memory import RECORDS, SEGMENTS, address, find
 
 CALIBRATION = SEGMENTS["parameters"]
 
