@@ -1,6 +1,7 @@
 """Status bits of trouble codes, what is stored of them, and what has to go."""
 
 import threading
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,16 +23,15 @@ TEST_FAILED, THIS_CYCLE, PENDING, CONFIRMED = 0x01, 0x02, 0x04, 0x08
 UNTESTED, SINCE_CLEAR, UNTESTED_THIS_CYCLE, WARNING = 0x10, 0x20, 0x40, 0x80
 
 
-def code(number: int = 0x123456, cause: int = 1, **changes: object) -> TroubleCode:
-    values: dict[str, object] = {"severity": Severity.CHECK_AT_NEXT_HALT, "priority": 3, "warning": True}
-    return TroubleCode(number, cause, "a fault", **(values | changes))  # type: ignore[arg-type]
+def code(number: int = 0x123456, cause: int = 1, priority: int = 3, *, warning: bool = True, **changes: Any) -> TroubleCode:
+    return TroubleCode(number, cause, "a fault", Severity.CHECK_AT_NEXT_HALT, priority, warning, **changes)
 
 
 class Rig:
     """A memory and its clock."""
 
-    def __init__(self, *codes: TroubleCode, **options: object) -> None:
-        self.memory = FaultMemory(codes or (code(),), **options)  # type: ignore[arg-type]
+    def __init__(self, *codes: TroubleCode, capacity: int = CAPACITY) -> None:
+        self.memory = FaultMemory(codes or (code(),), capacity=capacity)
         self.now = 0.0
 
     def look(self, present: int = 0, *, testing: bool = True) -> None:
@@ -241,7 +241,7 @@ def test_a_group_is_cleared_by_its_letter_and_a_code_by_its_number() -> None:
         assert {entry.code for entry in rig.memory.entries.values() if entry.record} == left
 
 
-def many(count: int, **changes: object) -> list[TroubleCode]:
+def many(count: int, **changes: Any) -> list[TroubleCode]:
     return [code(number + 1, 1 << number, **changes) for number in range(count)]
 
 

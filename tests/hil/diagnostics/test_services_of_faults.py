@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,7 +78,7 @@ def test_extended_data_are_read(car: Car) -> None:
 def test_codes_are_counted_and_listed_by_severity(car: Car) -> None:
     assert car.ask("19 07 c0 08") == "59 07 ff 01 00 02"
     assert car.ask("19 08 40 08") == "59 08 ff 40 00 31 91 00 a8"
-    assert car.ask("19 08 20 ff")[: len("59 08 ff")] == "59 08 ff"  # type: ignore[index]
+    assert (car.ask("19 08 20 ff") or "").startswith("59 08 ff")
     assert car.ask("19 09 de 06 87") == "59 09 ff 20 00 de 06 87 28"
 
 
@@ -179,7 +180,7 @@ def test_a_client_of_udsoncan_reads_the_same(car: Car) -> None:
     udsoncan = pytest.importorskip("udsoncan")
     information = pytest.importorskip("udsoncan.services").ReadDTCInformation
 
-    def read(sub_function: int, **parameters: object) -> object:
+    def read(sub_function: int, **parameters: object) -> Any:
         request = information.make_request(sub_function, **parameters)
         answer = car.server.request(car.tester, request.get_payload(), 0.0)
         response = udsoncan.Response.from_payload(answer)
@@ -188,10 +189,10 @@ def test_a_client_of_udsoncan_reads_the_same(car: Car) -> None:
             didconfig={0x4000: ">d", 0x4001: ">q"},
         )  # fmt: skip
 
-    listed = read(0x02, status_mask=0x08).service_data.dtcs  # type: ignore[attr-defined]
+    listed = read(0x02, status_mask=0x08).service_data.dtcs
     assert [dtc.id for dtc in listed] == [NETWORK, INVERTER, STEERING]
     assert listed[1].status.confirmed
     assert listed[1].status.warning_indicator_requested
     assert not listed[1].status.test_failed
-    (stored,) = read(0x04, dtc=INVERTER, snapshot_record_number=1).service_data.dtcs  # type: ignore[attr-defined]
+    (stored,) = read(0x04, dtc=INVERTER, snapshot_record_number=1).service_data.dtcs
     assert [(snapshot.did, snapshot.data) for snapshot in stored.snapshots] == [(0x4000, (1.0,)), (0x4001, (4,))]
