@@ -14,6 +14,7 @@ import socket
 import struct
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -56,7 +57,7 @@ class FrameFilter(NamedTuple):
         return FILTER_LAYOUT.pack(identifier, mask | EXTENDED_ID | REMOTE_ID)
 
 
-class Mailbox:
+class Mailbox(ABC):
     """What both kinds have in common: what comes in, what may go out. One thread receives; any may send and close."""
 
     def __init__(self, received: Iterable[FrameFilter], sent: Iterable[FrameFilter]) -> None:
@@ -76,17 +77,17 @@ class Mailbox:
         """Of each of an array of keys, whether ``sends`` it."""
         return np.any([keys & mask == wanted for wanted, mask in self._sent], axis=0)
 
+    @abstractmethod
     def receive(self, timeout: float | None) -> PlainFrame | None:
         """The next frame; None if there is none within ``timeout`` [s], or the mailbox is closed meanwhile. None: no limit."""
-        raise NotImplementedError
 
+    @abstractmethod
     def send(self, identifier: int, data: bytes, extended: bool = False) -> bool:
         """Send a frame as soon as the bus takes it; whether it was accepted. Raises ValueError if it is not one of ``sent``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
         """Receive and send nothing any more; who waits is woken."""
-        raise NotImplementedError
 
     def _check(self, identifier: int, extended: bool) -> None:
         if not self.sends(frame_key(identifier, extended)):
