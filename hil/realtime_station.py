@@ -38,8 +38,9 @@ from hil.transport import ABSENT, NOBODY, RINGS, SOCKET
 from hil.xcp.events import EventRing
 
 if TYPE_CHECKING:
-    from hil.diagnostics.responder import Responder, ResponderSpec
-    from hil.xcp.responder import XcpResponder, XcpSpec
+    from hil.diagnostics.responder import ResponderSpec
+    from hil.mailbox_thread import MailboxThread
+    from hil.xcp.responder import XcpSpec
 
 RING = 4096  # frames; one second of a full 500 kbit/s bus
 SAMPLES_KEPT = 5_000_000_000  # [ns] of samples that may wait to be taken
@@ -105,7 +106,7 @@ class RealtimeStation:
         self._one = np.ones(1, dtype=np.int64)
         self._starts = [getattr(self.nodes[0], array).copy() for array in BEGUN_ANEW]
         self._specs: list[tuple[int, ResponderSpec | XcpSpec]] = []
-        self._responders: list[Responder | XcpResponder] = []
+        self._responders: list[MailboxThread] = []
         self._opened: dict[int, tuple[Any, BusAddress]] = {}  # buses that no session has yet
         self._closing = ExitStack()  # of these
         self._sessions: list[BusSession | SocketSession] = []
@@ -250,8 +251,6 @@ class RealtimeStation:
         self._wakes[:] = NOBODY
         self._closing.close()
         self._opened.clear()
-        for _, spec in self._specs:
-            spec.close()
 
     def take_samples(self) -> Any:
         """The samples since the last call."""

@@ -34,13 +34,15 @@ class VirtualMailbox(QueueMailbox, can.Listener):
 @contextmanager
 def served(channel: str, *specs: ResponderSpec) -> Iterator[None]:
     """The servers of ``specs`` on ``virtual:channel``."""
+    told: list[str] = []
     with ExitStack() as closing:
         bus = closing.enter_context(can.Bus(interface="virtual", channel=channel))
         mailboxes = [VirtualMailbox(bus, spec) for spec in specs]
         notifier = can.Notifier(bus, mailboxes, timeout=0.05)
         closing.callback(notifier.stop)
         for spec, mailbox in zip(specs, mailboxes, strict=True):
-            responder = Responder(spec, mailbox)
+            responder = Responder(spec, mailbox, told.append)
             responder.start()
             closing.callback(responder.stop)
         yield
+    assert told == []

@@ -6,7 +6,6 @@ of the tester it came from.
 """
 
 import math
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,14 +14,13 @@ from hil.diagnostics.channel import Channel, TransportSettings, single_frame
 from hil.diagnostics.protocol import S3_TIME, Code, DiagnosticServer, Session, Tester, negative
 from hil.frames import EXTENDED, PlainFrame, bytes_from_payload
 from hil.mailbox import FrameFilter, Mailbox
+from hil.mailbox_thread import MailboxThread
 
 FUNCTIONAL = 0x7DF
 FIXED, FIXED_FUNCTIONAL = 0x18DA_0000, 0x18DB_3300  # 29 bits: ISO 15765-4, 10.4; to which a target and a source are added
 ANY_SOURCE, ANY_TARGET = 0x1FFF_FF00, 0x1FFF_00FF  # masks of them
 TESTERS_MOST = 8  # by 29-bit identifiers, at once
 POLL_PERIOD = 5e-3  # [s] while a session or an answer goes on
-STOP_TIMEOUT = 1.0  # [s]
-FAULTS_TOLD = 20  # different failures of services that are told
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,6 @@ class ResponderSpec:
     # What is to be looked at between requests, given the server's time [s], in the thread that serves: faults, for example.
     look: Callable[[float], None] | None = None
     look_period: float = 0.1  # [s]
-    close: Callable[[], None] = lambda: None  # is called at the end, when all sessions have ended
 
     def runner(self, mailbox: Mailbox, report: Callable[[str], None]) -> "Responder":
         """What runs it beside a loop."""
@@ -97,40 +94,18 @@ class Link:
         self.channel.send(message)
 
 
-class Responder:
+class Responder(MailboxThread):
     """Runs one server until it is stopped."""
 
-    def __init__(self, spec: ResponderSpec, mailbox: Mailbox, report: Callable[[str], None] | None = None) -> None:
-        """``mailbox``: for the frames of the spec's addresses, the responder's from now on. ``report``: is told what fails."""
+    def __init__(self, spec: ResponderSpec, mailbox: Mailbox, report: Callable[[str], None]) -> None:
+        """``mailbox``: for the frames of the spec's addresses."""
+        super().__init__(spec.name, mailbox, report)
         self.spec = spec
         self.dropped = 0  # requests that found the server busy, or came from one tester too many
-        self._mailbox = mailbox
-        self._report = report
-        self._told: set[str] = set()
         addresses = spec.addresses
         self._pair = self._link(f"{addresses.request:03X}", addresses.request, addresses.response, False)
         self._fixed: dict[int, Link] = {}  # by the tester's address
         self._look_due = time.monotonic() if spec.look else math.inf  # [s]
-        self._ending_sessions = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"diagnostics {spec.name}", daemon=True)
-
-    def start(self) -> None:
-        """Answer from now on."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End all sessions and the thread."""
-        self._stopping.set()
-        self._mailbox.close()
-        if self._thread.is_alive():
-            self._thread.join(STOP_TIMEOUT)
-            if self._thread.is_alive():
-                self._say("a service does not come back; its thread was left behind")
-
-    def end_sessions(self) -> None:
-        """End the sessions of all testers, soon: their control unit begins anew. May be called from any thread."""
-        self._ending_sessions.set()
 
     @property
     def links(self) -> list[Link]:
@@ -142,17 +117,6 @@ class Responder:
 
     # --- the thread -------------------------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                frame = self._mailbox.receive(self._until_due())
-                if frame:
-                    self._take(frame)
-                self._go_on(time.monotonic())
-            except Exception as error:  # of a service or of the library; the others go on
-                self._fault(error)
-        self._leave_sessions()
-
     def _leave_sessions(self) -> None:
         for link in self.links:
             try:
@@ -161,7 +125,6 @@ class Responder:
                 self._fault(error)
 
     def _until_due(self) -> float | None:
-        """Time [s] until there is something to do, unless a frame comes; None: nothing."""
         now = time.monotonic()
         due = [self._look_due - now] if self.spec.look else []
         due += [POLL_PERIOD] if self._is_active(now) else []
@@ -170,6 +133,11 @@ class Responder:
             if (channel := link.channel.until_due()) is not None:
                 due.append(channel)
         return max(0.0, min(due)) if due else None
+
+    def _serve(self, frame: PlainFrame | None) -> None:
+        if frame:
+            self._take(frame)
+        self._go_on(time.monotonic())
 
     def _is_active(self, now: float) -> bool:
         """Whether the server may have something to say or to do without being asked, or a session to end."""
@@ -240,9 +208,6 @@ class Responder:
             link.send(answer)
 
     def _go_on(self, now: float) -> None:
-        if self._ending_sessions.is_set():
-            self._ending_sessions.clear()
-            self._leave_sessions()
         if self.spec.look and now >= self._look_due:
             self._look_due = now + self.spec.look_period  # first: also if it fails
             self.spec.look(now)
@@ -263,13 +228,3 @@ class Responder:
             free = [link.tester for link in self.links if not link.is_busy]
             for tester, message in self.spec.server.unasked(free, now):
                 by_tester[tester].send(message, unasked=True)
-
-    def _fault(self, error: Exception) -> None:
-        text = f"a service failed: {type(error).__name__}: {error}"
-        if text not in self._told and len(self._told) < FAULTS_TOLD:
-            self._told.add(text)
-            self._say(text)
-
-    def _say(self, text: str) -> None:
-        if self._report:
-            self._report(f"{self.spec.name}: {text}")

@@ -4,13 +4,13 @@ Lists get a share of the bus and no more: what is beyond is left out, whole samp
 an event. So answers to commands never wait behind data, and the frames of the car have room.
 """
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from hil.frames import bytes_from_payload
+from hil.frames import PlainFrame, bytes_from_payload
 from hil.mailbox import FrameFilter, Mailbox
+from hil.mailbox_thread import MailboxThread
 from hil.xcp.commands import EVENT_OVERLOAD, EVENT_PACKET
 from hil.xcp.daq import DataAcquisition
 from hil.xcp.events import EventRing
@@ -21,8 +21,6 @@ POLL_PERIOD = 5e-3  # [s] while lists run
 SHARE_RATE = 2500.0  # frames a second that lists may have: two thirds of a full bus of 500 kbit/s
 SHARE_BURST = 250.0  # frames that may be made up for
 OVERLOAD_PERIOD = 1_000_000_000  # [ns] from one event that tells of lost data to the next
-STOP_TIMEOUT = 1.0  # [s]
-FAULTS_TOLD = 5
 
 
 class XcpAddresses(NamedTuple):
@@ -47,65 +45,33 @@ class XcpSpec:
         """What runs it beside a loop."""
         return XcpResponder(self, mailbox, report)
 
-    def close(self) -> None:
-        """Nothing is left to be closed."""
 
-
-class XcpResponder:
+class XcpResponder(MailboxThread):
     """Runs one slave until it is stopped."""
 
     def __init__(self, spec: XcpSpec, mailbox: Mailbox, report: Callable[[str], None]) -> None:
-        """``mailbox``: for the frames of the spec's addresses, the responder's from now on. ``report``: is told what fails."""
+        """``mailbox``: for the frames of the spec's addresses."""
+        super().__init__("xcp", mailbox, report)
         self.left_out = 0  # samples of lists that had no room on the bus, and samples that found the ring full
         self._spec = spec
-        self._mailbox = mailbox
-        self._report = report
-        self._told: set[str] = set()
         self._share = SHARE_BURST  # frames that lists may send now
         self._looked = 0  # [ns] when that was reckoned last
         self._dropped = 0
         self._overload_told = -OVERLOAD_PERIOD  # [ns]
-        self._ending = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="xcp", daemon=True)
 
-    def start(self) -> None:
-        """Answer from now on."""
-        self._thread.start()
+    def _until_due(self) -> float | None:
+        return POLL_PERIOD if self._spec.acquisition.is_running else None
 
-    def end_sessions(self) -> None:
-        """End the session of the master, as a control unit does that begins anew."""
-        self._ending.set()
-
-    def stop(self) -> None:
-        """End the session and the thread."""
-        self._stopping.set()
-        self._mailbox.close()
-        if self._thread.is_alive():
-            self._thread.join(STOP_TIMEOUT)
-            if self._thread.is_alive():
-                self._report("xcp: the slave does not come back; its thread was left behind")
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self._go_on()
-            except Exception as error:  # nothing is known that gets here; the next frame is answered all the same
-                self._fault(error)
-        self._spec.slave.disconnect()
-
-    def _go_on(self) -> None:
-        running = self._spec.acquisition.is_running
-        frame = self._mailbox.receive(POLL_PERIOD if running else None)
-        if self._ending.is_set():
-            self._ending.clear()
-            self._spec.slave.disconnect()
+    def _serve(self, frame: PlainFrame | None) -> None:
         if frame:
             for answer in self._spec.slave.request(bytes_from_payload(frame.payload, frame.length), frame.time):
                 self._mailbox.send(SLAVE_IDENTIFIER, answer)
         samples = self._spec.events.take()
         if len(samples) and self._spec.acquisition.is_running:
             self._send(samples)
+
+    def _leave_sessions(self) -> None:
+        self._spec.slave.disconnect()
 
     def _send(self, samples: Any) -> None:
         """Send what the lists make of the samples, as far as their share of the bus goes."""
@@ -126,9 +92,3 @@ class XcpResponder:
         if lost and now - self._overload_told >= OVERLOAD_PERIOD:
             self._overload_told = now
             self._mailbox.send(SLAVE_IDENTIFIER, bytes([EVENT_PACKET, EVENT_OVERLOAD]))
-
-    def _fault(self, error: Exception) -> None:
-        text = f"xcp: {type(error).__name__}: {error}"
-        if text not in self._told and len(self._told) < FAULTS_TOLD:
-            self._told.add(text)
-            self._report(text)

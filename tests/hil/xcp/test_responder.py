@@ -73,7 +73,7 @@ def test_a_mistake_in_the_slave_is_told_once_and_the_next_command_is_answered(se
         wait_until(lambda: served.told)
     served.send(0xFF, 0)
     wait_until(lambda: len(served.take()) >= 1)
-    assert served.told == ["xcp: ZeroDivisionError: no sense"]
+    assert served.told == ["xcp: a service failed: ZeroDivisionError: no sense"]
 
 
 def test_a_controller_that_begins_anew_ends_the_session_and_its_lists(served):
