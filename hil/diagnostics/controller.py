@@ -12,7 +12,7 @@ from hil.diagnostics.actuator_tests import ActuatorTests
 from hil.diagnostics.audit import AuditLog
 from hil.diagnostics.channel import TransportSettings
 from hil.diagnostics.fault_memory import FaultMemory
-from hil.diagnostics.fault_watch import FaultWatch
+from hil.diagnostics.fault_watch import PERIOD, FaultWatch
 from hil.diagnostics.identifiers import DataIdentifier, Identifiers, Identity, identifiers
 from hil.diagnostics.leaf_vcm import leaf_identifiers
 from hil.diagnostics.lock import Lock
@@ -130,16 +130,16 @@ def controller_responder(
     controller has the directory, or if it cannot be used.
     """
     with claimed(directory):
+        lock = lock or Lock(directory, time.monotonic(), tell)
+        audit = AuditLog(directory / AUDIT_FILE, tell)
         memory = FaultMemory(TABLE, directory / FAULT_FILE, tell)
         watch = FaultWatch(node, memory, partial(snapshot, identifiers(node)))
+        server = controller_server(node, restart, switch_transmission, lock, audit, memory, directory)
         try:
-            lock = lock or Lock(directory, time.monotonic(), tell)
-            audit = AuditLog(directory / AUDIT_FILE, tell)
-            server = controller_server(node, restart, switch_transmission, lock, audit, memory, directory)
-            watch.start()
-            yield ResponderSpec("VCM", server, ADDRESSES, TRANSPORT)
+            yield ResponderSpec("VCM", server, ADDRESSES, TRANSPORT, look=watch.look, look_period=PERIOD)
         finally:
-            watch.stop()
+            watch.look(time.monotonic())  # what the end of the run has left
+            memory.close()
 
 
 def identifiers_of(node: Node) -> dict[int, DataIdentifier]:

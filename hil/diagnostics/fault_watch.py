@@ -5,8 +5,6 @@ the controller arms the diagnosis of absence (DiagMuxOn of 0x50B, 2.1 s after RE
 longer than that; until the main relay is opened, for then they fall asleep.
 """
 
-import threading
-import time
 from collections.abc import Callable
 
 from firmware_model.kernel.records import locate
@@ -28,7 +26,7 @@ PERIOD = 0.02  # [s] between two looks; a code that an inverter broadcasts stand
 
 
 class FaultWatch:
-    """Looks at the controller's memory and keeps its fault memory: ``look`` by whoever has the time, or a thread of its own."""
+    """Looks at the controller's memory and keeps its fault memory: whoever has the time calls ``look`` every PERIOD."""
 
     def __init__(self, controller: Node, memory: FaultMemory, snapshot: Callable[[], bytes]) -> None:
         """``snapshot`` gives what follows the number of a snapshot record in an answer of 0x19 04."""
@@ -44,25 +42,6 @@ class FaultWatch:
         self._began = 0.0  # [s] the operation cycle
         self._listens = False
         self._errors = self._link_errors()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Look at the wall clock's pace from now on."""
-        self._thread = threading.Thread(target=self._run, name="fault memory", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Look a last time, and have the memory kept."""
-        self._stopping.set()
-        if self._thread:
-            self._thread.join()
-        self.memory.close()
-
-    def _run(self) -> None:
-        while not self._stopping.wait(PERIOD):
-            self.look(time.monotonic())
-        self.look(time.monotonic())
 
     def look(self, now: float) -> None:
         """Take in what is there at ``now`` [s]."""

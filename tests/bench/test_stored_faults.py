@@ -21,7 +21,7 @@ from hil.lockstep import Lockstep
 from hil.network.database import load_network
 from hil.node import Node, NodeSpec
 
-LOOK = 0.02  # [s] as the watch's own thread does
+LOOK = 0.02  # [s] as beside a running loop
 REST_BUS = NodeSpec(
     "rest_bus", "bench.nodes.rest_bus.step", is_controller=False, parameters=RestBusParameters, sampled=(), roles=CHASSIS
 )
@@ -88,7 +88,7 @@ def path(tmp_path: Path) -> Path:
 def car(path: Path) -> Iterator[StandingCar]:
     car = StandingCar(path)
     yield car
-    car.watch.stop()
+    car.memory.close()
 
 
 def test_a_car_that_is_well_passes_all_tests_and_stores_nothing(car: StandingCar) -> None:
@@ -111,7 +111,7 @@ def test_a_silent_inverter_is_stored_heals_ages_and_is_gone_and_survives_a_resta
     car.cycle()
     assert car.ask("19 02 05") == "59 02 ff"
     assert REAR_SILENT in car.ask("19 02 08")
-    car.watch.stop()
+    car.memory.close()
 
     again = StandingCar(path)
     assert again.ask(f"19 06 {REAR_SILENT} 02").endswith(" 02 01")
@@ -121,4 +121,4 @@ def test_a_silent_inverter_is_stored_heals_ages_and_is_gone_and_survives_a_resta
     again.cycle()
     assert again.ask("19 02 08") == "59 02 ff"
     assert again.ask(f"19 06 {REAR_SILENT} ff") == f"59 06 {REAR_SILENT} 20"
-    again.watch.stop()
+    again.memory.close()

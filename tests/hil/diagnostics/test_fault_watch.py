@@ -1,18 +1,19 @@
 """What of the controller becomes a trouble code, and when."""
 
-import threading
+from pathlib import Path
 
 import pytest
-import waiting
+from served import served
+from waiting import nothing_left_behind, wait_until
 
-from firmware_model.measurements import Fault, Measurements, SupervisorState
+from bench.drive import CONTROLLER
+from firmware_model.measurements import Fault, SupervisorState
+from hil.diagnostics.controller import FAULT_FILE, controller_responder
 from hil.diagnostics.fault_memory import FaultMemory
 from hil.diagnostics.fault_watch import LONG_START, PERIOD, FaultWatch
 from hil.diagnostics.trouble_codes import TABLE
 from hil.network.database import load_network
-from hil.node import Node, NodeSpec
-
-CONTROLLER = NodeSpec("controller", "firmware_model.controller.step", True, measurements=Measurements)
+from hil.node import Node
 
 
 class Watched:
@@ -140,12 +141,15 @@ def test_a_restart_of_the_controller_ends_the_operation_cycle() -> None:
     assert not car.watch.memory.in_cycle
 
 
-def test_a_watch_has_a_thread_of_its_own_that_ends_with_it() -> None:
-    with waiting.nothing_left_behind():
-        car = Watched()
-        car.supervisor.state, car.supervisor.faults = SupervisorState.WAKE, Fault.RELAY_CUT_REQUEST
-        car.watch.start()
-        waiting.wait_until(lambda: car.failed)
-        car.watch.stop()
-    assert car.failed == {"P1E11-94"}
-    assert "fault memory" not in {thread.name for thread in threading.enumerate()}
+def test_who_answers_testers_looks_for_faults_and_ends_with_nothing_left_behind(tmp_path: Path) -> None:
+    node, told = Node(CONTROLLER, load_network("leaf_ze1")), list[str]()
+    with nothing_left_behind(), controller_responder(node, lambda: None, lambda on: None, tmp_path, told.append) as spec:
+        supervisor = node.measurements[0].supervisor
+        supervisor.state, supervisor.faults = SupervisorState.WAKE, Fault.RELAY_CUT_REQUEST
+        with served("fault_watch", spec):
+            wait_until(lambda: (tmp_path / FAULT_FILE).exists())  # it is written when a code is confirmed
+        supervisor.state = SupervisorState.OFF
+    memory = FaultMemory(TABLE, tmp_path / FAULT_FILE)
+    assert [entry.code.name for entry in memory.entries.values() if entry.record] == ["P1E11-94"]
+    assert not memory.stored().in_cycle
+    assert told == []
