@@ -291,13 +291,13 @@ def tools_of(
     def keeping(directory: Path) -> list[ResponderSpec | XcpSpec]:
         specs: list[ResponderSpec | XcpSpec] = []
         lock = Lock(directory, time.monotonic(), tell)
+        pages = CalibrationPages(node.parameters, station.put_parameters, Journal(directory / JOURNAL_FILE), HELD)
         if diagnostics:
-            responder = controller_responder(node, station.restart, station.switch_transmission, directory, tell, lock)
+            responder = controller_responder(node, station.restart, station.switch_transmission, directory, tell, lock, pages)
             specs.append(closing.enter_context(responder))
         else:
             closing.enter_context(claimed(directory))
         if xcp:
-            pages = CalibrationPages(node.parameters, station.put_parameters, Journal(directory / JOURNAL_FILE), HELD)
             specs.append(controller_xcp(node, pages, station.event_ring, lock=lock, report=tell))
             tell(f"XCP on the {TOOLS} bus: commands {MASTER_IDENTIFIER:X}, answers {SLAVE_IDENTIFIER:X}, build {EPK.decode()}")
         return specs

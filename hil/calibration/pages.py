@@ -4,8 +4,8 @@ The reference page is the calibration that it was started with, and stays. The w
 change. The controller runs on one of them. A change of any number of values is checked as a whole, written to the journal, and
 taken over between two periods, or refused as a whole; who is refused finds everything as it was.
 
-Whoever writes the controller's memory himself while it runs on the working page, as diagnostic services do value by value, has
-changed that page: it is adopted, and journalled, before the next change.
+Whoever writes the controller's memory himself while it runs on the working page has changed that page: it is adopted, and
+journalled, before the next change.
 """
 
 import threading

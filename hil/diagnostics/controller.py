@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from firmware_model.measurements import Fault, SupervisorState
+from hil.calibration.pages import CalibrationPages
 from hil.diagnostics.actuator_tests import ActuatorTests
 from hil.diagnostics.audit import AuditLog
 from hil.diagnostics.channel import TransportSettings
@@ -67,14 +68,17 @@ def controller_server(
     audit: AuditLog,
     memory: FaultMemory,
     directory: Path,
+    pages: CalibrationPages | None = None,
 ) -> DiagnosticServer:
     """The server of the controller that runs as ``node``.
 
     ``restart`` begins it anew; ``switch_transmission`` lets it send its frames, or not, and begins it anew, too. ``directory`` is
-    where the anchor of certificates would be. Raises UsageError if that is broken.
+    where the anchor of certificates would be. ``pages``: of its calibration; without them, nothing runs but between calls. Raises
+    UsageError if the anchor is broken.
     """
-    known, map_of_memory, tests = Identifiers(identifiers_of(node)), MemoryMap(node), ActuatorTests(node)
-    transfers = Transfers(node, map_of_memory)
+    pages = pages or CalibrationPages(node.parameters)
+    known, map_of_memory, tests = Identifiers(identifiers_of(node, pages)), MemoryMap(node), ActuatorTests(node)
+    transfers = Transfers(pages, map_of_memory)
 
     def speed() -> float:
         told = node.measurements[0]
@@ -101,7 +105,7 @@ def controller_server(
         authentication.service(directory),
         read_data_by_periodic_identifier.service(known),
         dynamically_define_data_identifier.service(known, map_of_memory),
-        write_data_by_identifier.service(known, speed),
+        write_data_by_identifier.service(known),
         input_output_control_by_identifier.service(known, tests, speed),
         routine_control.service(routines_of(node, tests), speed),
         request_download.service(transfers),
@@ -123,18 +127,19 @@ def controller_responder(
     directory: Path,
     tell: Callable[[str], None],
     lock: Lock | None = None,
+    pages: CalibrationPages | None = None,
 ) -> Iterator[ResponderSpec]:
     """The same where a tester reaches it, with what outlives it in ``directory``: keys, audit log, fault memory.
 
-    ``tell`` is told what is wrong with these. ``lock``: of that directory, where others use it, too. Raises UsageError if another
-    controller has the directory, or if it cannot be used.
+    ``tell`` is told what is wrong with these. ``lock``: of that directory, where others use it, too. ``pages``: as above. Raises
+    UsageError if another controller has the directory, or if it cannot be used.
     """
     with claimed(directory):
         lock = lock or Lock(directory, time.monotonic(), tell)
         audit = AuditLog(directory / AUDIT_FILE, tell)
         memory = FaultMemory(TABLE, directory / FAULT_FILE, tell)
         watch = FaultWatch(node, memory, partial(snapshot, identifiers(node)))
-        server = controller_server(node, restart, switch_transmission, lock, audit, memory, directory)
+        server = controller_server(node, restart, switch_transmission, lock, audit, memory, directory, pages)
         try:
             yield ResponderSpec("VCM", server, ADDRESSES, TRANSPORT, look=watch.look, look_period=PERIOD)
         finally:
@@ -142,9 +147,9 @@ def controller_responder(
             memory.close()
 
 
-def identifiers_of(node: Node) -> dict[int, DataIdentifier]:
+def identifiers_of(node: Node, pages: CalibrationPages | None = None) -> dict[int, DataIdentifier]:
     """Every identifier that it answers: its own, and the LEAF's."""
-    return identifiers(node, IDENTITY) | leaf_identifiers(node)
+    return identifiers(node, IDENTITY, pages) | leaf_identifiers(node)
 
 
 def routines_of(node: Node, tests: ActuatorTests) -> list[Routine]:

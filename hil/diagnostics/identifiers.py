@@ -25,8 +25,9 @@ from firmware_model.kernel import Field
 from firmware_model.kernel.records import locate
 from firmware_model.measurements import Measurements
 from firmware_model.signals import Inputs, Outputs
-from hil.calibration.changes import CalibrationError, changed
-from hil.diagnostics.protocol import Access, Code, NegativeResponseError, Session, Tester
+from hil.calibration.pages import CalibrationPages
+from hil.diagnostics.calibrating import WAY, changing
+from hil.diagnostics.protocol import Access, Code, Session, Tester
 from hil.files import read_text, write_text
 from hil.node import Node
 
@@ -129,9 +130,13 @@ def missing_lines(text: str) -> list[str]:
     return lines
 
 
-def identifiers(node: Node, identity: Identity | None = None) -> dict[int, DataIdentifier]:
-    """Every identifier of the controller ``node``, by its number; ``identity`` is that of an emulated one unless given."""
-    table = {number: _value(number, kind, path, node) for number, (kind, path) in read_list(read_text(LIST)).items()}
+def identifiers(node: Node, identity: Identity | None = None, pages: CalibrationPages | None = None) -> dict[int, DataIdentifier]:
+    """Every identifier of the controller ``node``, by its number; ``identity`` is that of an emulated one unless given.
+
+    ``pages``: of its calibration; without them, nothing runs but between calls.
+    """
+    pages = pages or CalibrationPages(node.parameters)
+    table = {number: _value(number, kind, path, node, pages) for number, (kind, path) in read_list(read_text(LIST)).items()}
     return table | {identifier.number: identifier for identifier in _identification(node, identity or Identity())}
 
 
@@ -156,7 +161,7 @@ def labels_of(identifier: DataIdentifier) -> type[IntEnum] | None:
     return KINDS[kind].record.field(path).labels if kind in KINDS else None
 
 
-def _value(number: int, kind: str, path: str, node: Node) -> DataIdentifier:
+def _value(number: int, kind: str, path: str, node: Node, pages: CalibrationPages) -> DataIdentifier:
     """The identifier of one declared value in the live memory of ``node``."""
     field: Field = KINDS[kind].record.field(path)
     view = locate(getattr(node, KINDS[kind].array), path)
@@ -166,11 +171,8 @@ def _value(number: int, kind: str, path: str, node: Node) -> DataIdentifier:
 
     def write(data: bytes) -> None:
         values = np.frombuffer(data, f">{field.dtype}").reshape(field.shape)
-        try:
-            changed(node.parameters, {path: values.tolist()})
-        except CalibrationError as error:
-            raise NegativeResponseError(Code.REQUEST_OUT_OF_RANGE) from error
-        view[0] = values  # an aligned word is stored whole; the loop may read between two of them
+        with changing(pages, Code.REQUEST_OUT_OF_RANGE):
+            pages.change({path: values.tolist()}, WAY)
 
     size = WORD * int(np.prod(field.shape))
     writer = write if kind == "calibration" else None

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hil.calibration.table import findings
+from hil.calibration.pages import CalibrationPages
+from hil.calibration.table import RECORD
+from hil.diagnostics.calibrating import WAY, changing
 from hil.diagnostics.protocol import Code, NegativeResponseError, Tester
-from hil.memory_map import ADDRESSES, CALIBRATION, MemoryMap
-from hil.node import Node
+from hil.memory_map import CALIBRATION, MemoryMap
 
 BLOCK = 1026  # bytes of a TransferData message, its service and counter included
 HEAD = 2  # of them
@@ -40,14 +41,15 @@ class Transfer:
 class Transfers:
     """The transfer of each tester, and the calibration that a download becomes."""
 
-    def __init__(self, node: Node, memory: MemoryMap) -> None:
-        self._node = node
+    def __init__(self, pages: CalibrationPages, memory: MemoryMap) -> None:
+        self._pages = pages
         self._memory = memory
         self._open: dict[Tester, Transfer] = {}
 
     def download(self, tester: Tester, address: int, size: int) -> None:
         """Begin a download of the whole calibration. Raises NegativeResponseError."""
-        if (address, size) != (ADDRESSES[CALIBRATION], self._node.parameters.nbytes):
+        whole = self._memory.segments[CALIBRATION]
+        if (address, size) != (whole.address, whole.size):
             raise NegativeResponseError(Code.REQUEST_OUT_OF_RANGE)
         self._begin(tester, Transfer(size, None))
 
@@ -91,7 +93,8 @@ class Transfers:
             return zlib.crc32(transfer.upload).to_bytes(CRC)
         if zlib.crc32(transfer.received).to_bytes(CRC) != parameter:
             raise NegativeResponseError(Code.GENERAL_PROGRAMMING_FAILURE)
-        self._take_over(bytes(transfer.received))
+        with changing(self._pages, Code.GENERAL_PROGRAMMING_FAILURE):
+            self._pages.load(np.frombuffer(transfer.received, RECORD.dtype).view(np.recarray), WAY)
         return b""
 
     def is_download(self, tester: Tester) -> bool:
@@ -121,10 +124,3 @@ class Transfers:
         if transfer.done + len(data) > transfer.size:
             raise NegativeResponseError(Code.TRANSFER_DATA_SUSPENDED)
         transfer.received += data
-
-    def _take_over(self, image: bytes) -> None:
-        """Make ``image`` the calibration, if every value of it can be one."""
-        calibration = np.frombuffer(image, self._node.parameters.dtype)
-        if findings(calibration):
-            raise NegativeResponseError(Code.GENERAL_PROGRAMMING_FAILURE)
-        self._node.parameters[...] = calibration

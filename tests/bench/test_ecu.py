@@ -1,8 +1,10 @@
 """The controller on its buses, by hand: through frames, with an inverter of the virtual car on the other side."""
 
+import json
 import os
 import re
 import signal
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -23,7 +25,8 @@ from bench.station import car_of_roles, controller_station, rest_bus_of, rest_bu
 from bench.vehicles import load_vehicle
 from firmware_model.measurements import Fault, SupervisorState
 from hil.diagnostics.controller import ADDRESSES, NAME, controller_responder
-from hil.diagnostics.protocol import Tester
+from hil.diagnostics.identifiers import identifiers
+from hil.diagnostics.protocol import Access, Session, Tester
 from hil.errors import UsageError
 from hil.network.database import load_network
 from hil.peer import peers
@@ -244,6 +247,20 @@ def test_a_tester_on_the_chassis_bus_is_answered_unless_it_is_not_to_be(run_of, 
         run.go(look, lambda: None, keys=False)
     assert set(answers) == ({b"\x02\x7e\x00"} if diagnostics else set())
     assert run.bench.errors == []
+
+
+def test_what_a_tester_calibrates_is_journalled_and_what_is_held_is_not_his(run_of) -> None:
+    with run_of("test_ecu_calibrated", bus="chassis") as run, ExitStack() as closing:
+        (spec,) = ecu.tools_of(closing, run.bench.stations[0])
+        tester = Tester("insider", Session.EXTENDED, Access.CALIBRATE)
+        numbers = {row.name: row.number.to_bytes(2) for row in identifiers(run.bench.stations[0].nodes[0]).values()}
+        mass, required = numbers["calibration.vehicle.mass"], numbers["calibration.supervisor.arming_required"]
+        assert spec.server.request(tester, b"\x2e" + mass + struct.pack(">d", 1950.0), 0.0) == b"\x6e" + mass
+        assert spec.server.request(tester, b"\x2e" + required + struct.pack(">q", 0), 0.0) == bytes.fromhex("7f 2e 31")
+        (line,) = (state_directory(NAME) / ecu.JOURNAL_FILE).read_text().splitlines()
+    told = json.loads(line)
+    assert told["way"] == "diagnostics"
+    assert [(change["path"], change["to"]) for change in told["changes"]] == [("vehicle.mass", 1950.0)]
 
 
 def test_a_second_controller_answers_testers_with_a_memory_that_ends_with_it(run_of, capsys) -> None:

@@ -1,26 +1,13 @@
-"""0x2E WriteDataByIdentifier: one value, checked before it is taken."""
+"""0x2E WriteDataByIdentifier: one value, checked before it is taken, and taken whole."""
 
-from collections.abc import Callable
-
-from hil.diagnostics.identifiers import WORD, Identifiers
-from hil.diagnostics.protocol import (
-    NOT_DEFAULT,
-    Code,
-    NegativeResponseError,
-    Request,
-    Rule,
-    Service,
-    require_standstill,
-)
+from hil.diagnostics.identifiers import Identifiers
+from hil.diagnostics.protocol import NOT_DEFAULT, Code, NegativeResponseError, Request, Rule, Service
 
 HEAD = 3  # bytes of the service and the identifier
 
 
-def service(identifiers: Identifiers, speed: Callable[[], float]) -> Service:
-    """WriteDataByIdentifier at a ``speed`` of the car [m/s].
-
-    What is more than one word is taken only while the car stands, for the loop may read between two words.
-    """
+def service(identifiers: Identifiers) -> Service:
+    """WriteDataByIdentifier of ``identifiers``."""
 
     def write(request: Request) -> bytes:
         identifier = identifiers.find(request.tester, int.from_bytes(request.data[1:HEAD]))
@@ -30,8 +17,6 @@ def service(identifiers: Identifiers, speed: Callable[[], float]) -> Service:
             raise NegativeResponseError(Code.SECURITY_ACCESS_DENIED)
         if len(request.data) != HEAD + identifier.size:
             raise NegativeResponseError(Code.INCORRECT_LENGTH)
-        if identifier.size > WORD:
-            require_standstill(speed)
         identifier.write(request.data[HEAD:])
         return request.data[1:HEAD]
 

@@ -12,6 +12,7 @@ from small_network import CONTROLLER
 from waiting import nothing_left_behind, wait_until
 
 from bench import drive
+from hil.calibration.pages import CalibrationPages
 from hil.diagnostics.controller import BUS, controller_responder
 from hil.diagnostics.responder import Addresses, ResponderSpec
 from hil.network.database import load_network
@@ -61,7 +62,11 @@ def running_controller(address: str, directory: Path) -> Iterator[Running]:
     (station,) = bench.stations
     told: list[str] = []
     node, switch = station.nodes[0], station.switch_transmission
-    with nothing_left_behind(), controller_responder(node, station.restart, switch, directory, told.append) as responder:
+    pages = CalibrationPages(node.parameters, station.put_parameters)
+    with (
+        nothing_left_behind(),
+        controller_responder(node, station.restart, switch, directory, told.append, pages=pages) as responder,
+    ):
         station.answer(network.bus(BUS).index, responder)
         with looked_after(bench) as run:
             yield run

@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from server_rig import security_subject
 
 from bench.commands.diagnostics_conformance import controller_subject
+from hil.calibration import pages
 from hil.calibration.table import findings
 from hil.diagnostics import fault_file
 from hil.diagnostics.identifiers import identifiers
@@ -123,6 +124,7 @@ def download(image):
 @both
 def test_random_requests_to_the_whole_controller_find_nothing_either(tmp_path, monkeypatch, has_key):
     monkeypatch.setattr(fault_file, "PERIOD", 0.0)  # [s] on the wall, which a tester who clears would be busy for
+    monkeypatch.setattr(pages, "UNDO_DEPTH", 10)  # which the warm-up fills
     with controller_subject(tmp_path) as (subject, node):
         calibration = node.parameters.tobytes()
         fuzzer = Fuzzer(subject, seed=3, known=KNOWN, plans=plans(node))

@@ -48,7 +48,7 @@ class Unit:
             read_dtc_information.service(self.memory),
             read_data_by_identifier.service(known),
             read_memory_by_address.service(MemoryMap(self.node)),
-            write_data_by_identifier.service(known, lambda: 0.0),
+            write_data_by_identifier.service(known),
             routine_control.service(routines, lambda: 0.0),
             tester_present.service(),
         ]

@@ -3,6 +3,7 @@
 from functools import cache
 
 from bench.drive import CONTROLLER
+from hil.calibration.pages import CalibrationPages
 from hil.diagnostics.identifiers import Identifiers, identifiers
 from hil.diagnostics.protocol import Access, DiagnosticServer, Session, Tester
 from hil.network.database import load_network
@@ -17,9 +18,10 @@ def network():
 class Rig:
     """A node, its identifiers, and a server of the services that ``assemble(rig)`` gives."""
 
-    def __init__(self, assemble, node=None):
+    def __init__(self, assemble, node=None, **options):
         self.node = node or Node(CONTROLLER, network())
-        self.identifiers = Identifiers(identifiers(self.node))
+        self.pages = CalibrationPages(self.node.parameters, **options)
+        self.identifiers = Identifiers(identifiers(self.node, pages=self.pages))
         self.numbers = {row.name: row.number for row in self.identifiers.table.values()}
         self.tester = Tester("tester", Session.EXTENDED, Access.FLASH)
         self.speed = 0.0

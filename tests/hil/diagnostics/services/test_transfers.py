@@ -20,7 +20,7 @@ DATA = 1024  # bytes of a full block
 class TransferRig(Rig):
     def __init__(self):
         def assemble(rig):
-            transfers = Transfers(rig.node, MemoryMap(rig.node))
+            transfers = Transfers(rig.pages, MemoryMap(rig.node))
             return [
                 request_download.service(transfers),
                 request_upload.service(transfers),

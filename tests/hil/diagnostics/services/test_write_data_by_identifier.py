@@ -3,13 +3,20 @@ import struct
 import pytest
 from data_rig import Rig, refused
 
+from hil.calibration.pages import Page
 from hil.diagnostics.protocol import Access, Code
-from hil.diagnostics.services import write_data_by_identifier
+from hil.diagnostics.services import read_data_by_identifier, write_data_by_identifier
+
+POINTS = [0.0, 0.1, 0.2, 0.4, 0.7, 1.0]
+
+
+def assembled(rig):
+    return [read_data_by_identifier.service(rig.identifiers), write_data_by_identifier.service(rig.identifiers)]
 
 
 @pytest.fixture
 def rig():
-    return Rig(lambda rig: [write_data_by_identifier.service(rig.identifiers, lambda: rig.speed)])
+    return Rig(assembled)
 
 
 def test_a_calibration_value_is_taken_and_the_log_says_so(rig):
@@ -53,18 +60,41 @@ def test_the_length_is_looked_at_after_the_identifier_and_the_access(rig):
     assert rig.ask("2e", mass, "00") == refused(0x2E, Code.SECURITY_ACCESS_DENIED)
 
 
-def test_while_driving_one_word_is_taken_and_a_curve_is_not(rig):
-    rig.speed = -3.0
-    points = struct.pack(">6d", 0.0, 0.1, 0.2, 0.4, 0.7, 1.0)
+def test_a_curve_is_taken_over_whole_also_while_driving():
+    taken = []
+    rig = Rig(assembled, put=lambda calibration: taken.append(list(calibration[0].driver_demand.pedal_points)))
+    rig.speed = 30.0
     curve = rig.number("calibration.driver_demand.pedal_points")
-    assert rig.ask("2e", curve, points) == refused(0x2E, Code.VEHICLE_SPEED_TOO_HIGH)
-    assert rig.ask("2e", rig.number("calibration.vehicle.mass"), struct.pack(">d", 2100.0))[0] == 0x6E
-    rig.speed = 0.0
-    assert rig.ask("2e", curve, points)[0] == 0x6E
-    assert list(rig.node.parameters[0].driver_demand.pedal_points) == [0.0, 0.1, 0.2, 0.4, 0.7, 1.0]
+    assert rig.ask("2e", curve, struct.pack(">6d", *POINTS))[0] == 0x6E
+    assert taken == [POINTS]
 
 
-def test_at_an_unknown_speed_no_array_is_written(rig):
-    rig.speed = float("nan")
+def test_a_curve_that_does_not_rise_is_refused(rig):
     curve = rig.number("calibration.driver_demand.pedal_points")
-    assert rig.ask("2e", curve, struct.pack(">6d", 0.0, 0.1, 0.2, 0.4, 0.7, 1.0)) == refused(0x2E, Code.CONDITIONS_NOT_CORRECT)
+    before = rig.ask("22", curve)
+    assert rig.ask("2e", curve, struct.pack(">6d", *reversed(POINTS))) == refused(0x2E, Code.REQUEST_OUT_OF_RANGE)
+    assert rig.ask("22", curve) == before
+
+
+def test_what_hangs_on_who_sits_at_the_bench_is_not_written():
+    rig = Rig(assembled, held=["supervisor.arming_required"])
+    required = rig.number("calibration.supervisor.arming_required")
+    assert rig.ask("2e", required, struct.pack(">q", 1)) == refused(0x2E, Code.REQUEST_OUT_OF_RANGE)
+    assert rig.node.parameters[0].supervisor.arming_required == 0
+
+
+def test_nothing_is_written_while_the_controller_runs_on_the_reference_page(rig):
+    rig.pages.select(Page.REFERENCE, "test")
+    mass = rig.number("calibration.vehicle.mass")
+    assert rig.ask("2e", mass, struct.pack(">d", 2100.0)) == refused(0x2E, Code.CONDITIONS_NOT_CORRECT)
+    assert rig.pages.page(Page.WORKING)[0].vehicle.mass == 1875.0
+
+
+def test_a_value_that_the_loop_does_not_take_over_is_not_written():
+    def stuck(calibration):
+        raise TimeoutError("the loop takes over nothing")
+
+    rig = Rig(assembled, put=stuck)
+    mass = rig.number("calibration.vehicle.mass")
+    assert rig.ask("2e", mass, struct.pack(">d", 2100.0)) == refused(0x2E, Code.GENERAL_PROGRAMMING_FAILURE)
+    assert rig.ask("22", mass)[3:] == struct.pack(">d", 1875.0)
