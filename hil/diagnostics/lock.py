@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import stat
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,7 @@ class Seed:
 
 
 class Lock:
-    """Gives seeds and compares keys. What it opens ends with the tester's session."""
+    """Gives seeds and compares keys, for any thread, one at a time. What it opens ends with the tester's session."""
 
     def __init__(self, directory: Path, now: float, report: Callable[[str], None] | None = None) -> None:
         """``directory``: where the secret and the counters of attempts are. Raises UsageError if the secret cannot be used."""
@@ -95,6 +96,7 @@ class Lock:
         self._attempts = self._read_attempts(report)
         self._delayed_until = {level: now + DELAY for level in LEVELS if self._attempts[level] >= ATTEMPTS}  # [s]
         self._seeds: dict[Tester, Seed] = {}
+        self._mutex = threading.Lock()  # two who try at once have two attempts
 
     def seed(self, tester: Tester, level: Access, now: float) -> bytes:
         """A new seed, which is good once and for a short time; zeros if the level is open. Raises NegativeResponseError."""
@@ -102,15 +104,20 @@ class Lock:
             raise NegativeResponseError(Code.CONDITIONS_NOT_CORRECT)
         if tester.access >= level:
             return bytes(SEED_SIZE)
-        if now < self._delayed_until.get(level, now):
-            raise NegativeResponseError(Code.REQUIRED_TIME_DELAY_NOT_EXPIRED)
-        if self._forget not in tester.leaving:
-            tester.leaving.append(self._forget)
-        self._seeds[tester] = Seed(level, secrets.token_bytes(SEED_SIZE), now)
-        return self._seeds[tester].value
+        with self._mutex:
+            if now < self._delayed_until.get(level, now):
+                raise NegativeResponseError(Code.REQUIRED_TIME_DELAY_NOT_EXPIRED)
+            if self._forget not in tester.leaving:
+                tester.leaving.append(self._forget)
+            seed = self._seeds[tester] = Seed(level, secrets.token_bytes(SEED_SIZE), now)
+            return seed.value
 
     def try_key(self, tester: Tester, level: Access, key: bytes, now: float) -> None:
         """Open ``level`` if ``key`` is the one for the seed that the tester was given last. Raises NegativeResponseError."""
+        with self._mutex:
+            self._try_key(tester, level, key, now)
+
+    def _try_key(self, tester: Tester, level: Access, key: bytes, now: float) -> None:
         seed = self._seeds.pop(tester, None)
         if seed is None or seed.level != level or now - seed.given > SEED_TIME:
             raise NegativeResponseError(Code.REQUEST_SEQUENCE_ERROR)
@@ -132,7 +139,8 @@ class Lock:
         return Code.EXCEEDED_NUMBER_OF_ATTEMPTS
 
     def _forget(self, tester: Tester) -> None:
-        self._seeds.pop(tester, None)
+        with self._mutex:
+            self._seeds.pop(tester, None)
 
     def _count(self, level: Access, attempts: int) -> None:
         """Raises OSError; the count is then as it was."""

@@ -4,6 +4,8 @@ import errno
 import hmac
 import json
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -194,6 +196,21 @@ def test_power_that_fails_while_a_key_is_compared_has_cost_an_attempt(lock, dire
     with pytest.raises(PowerError):
         lock.try_key(tester, Access.FLASH, bytes(32), 0.0)
     assert json.loads((directory / module.ATTEMPTS_FILE).read_text())["4"] == 1
+
+
+def test_two_who_try_at_the_same_time_have_two_attempts(lock, directory, monkeypatch):
+    def slowly(path, data, write=module.write_durably):
+        time.sleep(0.05)
+        write(path, data)
+
+    monkeypatch.setattr(module, "write_durably", slowly)
+    testers = [Tester(name, Session.EXTENDED) for name in ("0x797", "XCP")]
+    for tester in testers:
+        lock.seed(tester, Access.READ, 0.0)
+    with ThreadPoolExecutor() as threads:
+        tries = [threads.submit(lock.try_key, tester, Access.READ, bytes(32), 0.0) for tester in testers]
+    assert [attempt.exception().code for attempt in tries] == [Code.INVALID_KEY, Code.INVALID_KEY]
+    assert json.loads((directory / module.ATTEMPTS_FILE).read_text())[str(int(Access.READ))] == 2
 
 
 def test_an_attempt_that_cannot_be_counted_is_none(lock, directory, tester, monkeypatch):
