@@ -64,13 +64,16 @@ def _json_value(value: float | str | None) -> float | str | None:
 
 
 def format_value(value: float | str | None) -> str:
-    """A value as people read it: four significant digits, whole numbers whole."""
+    """A figure as people read it: as format_number, and nothing if it is as good as that."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, str):
         return value
-    if abs(value) < SMALLEST:
-        return "0"
+    return "0" if abs(value) < SMALLEST else format_number(value)
+
+
+def format_number(value: float) -> str:
+    """A number as people read it: four significant digits, whole numbers whole; a small one is told, as of calibration values."""
     if value == round(value) and abs(value) < 1e15:
         return f"{value:.0f}"
     return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"

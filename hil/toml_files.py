@@ -18,6 +18,11 @@ def names(folder: Path, pattern: str = "*.toml") -> list[str]:
     return sorted(path.stem for path in folder.glob(pattern))
 
 
+def titles(folder: Path) -> list[tuple[str, str]]:
+    """Names and titles of the TOML files in ``folder`` that come with the product."""
+    return [(name, str(read(folder / f"{name}.toml")["title"])) for name in names(folder)]
+
+
 def find(
     kind: str, name: str, folder: Path, *, pattern: str = "*.toml", beside: Path | None = None, also: tuple[str, ...] = ()
 ) -> Path:

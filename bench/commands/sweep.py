@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.commands.console import output, progress
+from bench.commands.lists import print_list
 from bench.live_view import CompileProgress
 from bench.rows import format_value
 from bench.tuning.extra import import_extra
@@ -15,28 +16,19 @@ from bench.tuning.sweep import (
     Line,
     Sweep,
     Value,
+    axis_text,
     estimates,
     load_sweep,
-    run_sweep,
     write_parquet,
 )
-from hil import toml_files
+from hil.toml_files import titles
 
 Estimates = dict[tuple[Value, ...], list[Estimate]]
 
 
 def list_sweeps(json: bool) -> None:
-    """Print the sweeps."""
-    entries = [{"name": name, "title": toml_files.read(FOLDER / f"{name}.toml")["title"]} for name in toml_files.names(FOLDER)]
-    if json:
-        print(json_module.dumps({"sweeps": entries}, indent=2, ensure_ascii=False))
-        return
-    from rich.table import Table
-
-    table = Table(box=None, show_header=False)
-    for entry in entries:
-        table.add_row(f"[bold]{entry['name']}[/]", entry["title"])
-    output().print(table)
+    """List the sweeps that come with the bench."""
+    print_list("sweeps", titles(FOLDER), "e4hil sweep NAME", json)
 
 
 def run(name: str, out: Path | None, workers: int | None, json: bool) -> None:
@@ -62,15 +54,16 @@ def _drive(sweep: Sweep, workers: int | None) -> list[Line]:
     """Drive under a progress bar, whose steps are points in cars."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+    driving = Driving(sweep)
     with CompileProgress(progress()):
-        Driving(sweep).compile()
+        driving.compile()
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
         TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=progress(), transient=True) as bar:
         task = bar.add_task("points × cars", total=len(sweep.points) * sweep.samples)
-        return list(run_sweep(sweep, workers, lambda: bar.advance(task)))
+        return list(driving.lines(workers, lambda: bar.advance(task)))
 
 
 def _as_json(sweep: Sweep, told: Estimates) -> str:
@@ -101,8 +94,7 @@ def _print(sweep: Sweep, told: Estimates) -> None:
     for heading in (*(axis.label for axis in sweep.axes), *sweep.names):
         table.add_column(escape(heading), justify="right")
     for point, there in told.items():
-        values = [value if isinstance(value, str) else format_value(value) for value in point]
-        table.add_row(*values, *(in_words(each, sweep.samples) for each in there))
+        table.add_row(*map(axis_text, point), *(in_words(each, sweep.samples) for each in there))
     console = output()
     console.print(table)
     if sweep.samples > 1:

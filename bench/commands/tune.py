@@ -1,40 +1,29 @@
 """``e4hil tune``: search, prove, and tell what came of it."""
 
-import json as json_module
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.calibrating import calibration_of
 from bench.commands.console import output, progress
+from bench.commands.lists import print_list
 from bench.live_view import CompileProgress
-from bench.rows import as_json, failed, format_value, print_table
+from bench.rows import as_json, failed, format_number, print_table
 from bench.tuning.evaluation import LocalCores
 from bench.tuning.extra import import_extra
 from bench.tuning.proof import proof_rows, prove
-from bench.tuning.results import calibration_values, result_rows, written_name
+from bench.tuning.results import result_rows, written_name
 from bench.tuning.search import Found, Outcome, Workers, search
 from bench.tuning.study_file import FOLDER, Study, load_study
-from hil import toml_files
-from hil.calibration.changes import changed
 from hil.calibration.toml_file import write_calibration
+from hil.toml_files import titles
 
 CALIBRATION = "calibration.toml"
 
 
 def list_studies(json: bool) -> None:
-    """Print the studies."""
-    entries = [{"name": name, "title": toml_files.read(FOLDER / f"{name}.toml")["title"]} for name in toml_files.names(FOLDER)]
-    if json:
-        print(json_module.dumps({"studies": entries}, indent=2, ensure_ascii=False))
-        return
-    from rich.table import Table
-
-    table = Table(box=None, show_header=False)
-    for entry in entries:
-        table.add_row(f"[bold]{entry['name']}[/]", entry["title"])
-    output().print(table)
+    """List the studies that come with the bench."""
+    print_list("studies", titles(FOLDER), "e4hil tune NAME", json)
 
 
 def run(name: str, out: Path | None, workers: int | None, cluster: str | None, trials: int | None, json: bool) -> int:
@@ -102,8 +91,8 @@ def _write(path: Path, outcome: Outcome, trial: Found) -> None:
         f"{objective.name} {value:.4g}" for objective, value in zip(outcome.study.objectives, trial.worth.objectives, strict=True)
     )
     comments = (f"{outcome.study.title}: trial {trial.number} of {len(outcome.trials)}", worth)
-    base = calibration_of(outcome.study.vehicle)
-    write_calibration(path, changed(base, calibration_values(outcome.study, trial.parameters)), base=base, comments=comments)
+    study = outcome.study
+    write_calibration(path, study.calibration(trial.parameters), base=study.base, comments=comments)
 
 
 def _more(outcome: Outcome, folder: Path) -> dict[str, Any]:
@@ -128,6 +117,7 @@ def _more(outcome: Outcome, folder: Path) -> dict[str, Any]:
 def _print_parameters(outcome: Outcome) -> None:
     """The values that were found, beside the vehicle's own."""
     from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title="Calibration", title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
@@ -137,5 +127,5 @@ def _print_parameters(outcome: Outcome) -> None:
         name = parameter.name
         weights = [f"{100.0 * shares[name]:.0f} %" if name in shares else "–" for shares in outcome.importances.values()]
         values = outcome.study.defaults[name], outcome.best.parameters[name]
-        table.add_row(name.replace("[", r"\["), *map(format_value, values), parameter.unit, *weights)
+        table.add_row(escape(name), *map(format_number, values), parameter.unit, *weights)
     output().print(table)

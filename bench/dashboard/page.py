@@ -46,7 +46,11 @@ POWER = """
   <span id="power-scale-low"></span><span id="power-scale-zero"></span><span id="power-scale-high"></span>
 </div>
 """
-LOST = '<div class="banner error" id="lost">The page has lost the dashboard. Was it started anew? Then open the address that it has printed.</div>'
+LOST = """
+<div class="banner error" id="lost">
+  The page has lost the dashboard. Was it started anew? Then open the address that it has printed.
+</div>
+"""
 EMERGENCY_STOP = " "
 # What the operator's keys are called on the page.
 KEYS = (

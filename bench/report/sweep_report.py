@@ -10,7 +10,7 @@ from bench.report.extra import import_extra
 from bench.report.html import Section, Table, write_report
 from bench.report.time_plot import FRONT
 from bench.tuning.spread import QUANTITIES
-from bench.tuning.sweep import CONFIDENCE, Estimate, Sweep, Value
+from bench.tuning.sweep import CONFIDENCE, Estimate, Sweep, Value, axis_text
 
 HEIGHT = 440  # [px]
 MARGIN = {"l": 72, "r": 24, "t": 40, "b": 56}  # [px]
@@ -41,7 +41,8 @@ def figure_section(sweep: Sweep, told: Estimates, number: int) -> Section:
         drawn = curve(sweep, [told[point][number] for point in sweep.points], title)
         band = f"Dark: {CONFIDENCE:.0%} confidence of the mean; light: the middle 90 % of the cars." if sweep.samples > 1 else ""
         return Section(title, f"{manoeuvre.title}. {band}".strip(), drawn)
-    return Section(title, f"{manoeuvre.title}. The mean where there are many cars.", field(sweep, told, number))
+    cars = " The mean of the cars." if sweep.samples > 1 else ""
+    return Section(title, f"{manoeuvre.title}.{cars}", field(sweep, told, number))
 
 
 def curve(sweep: Sweep, there: Sequence[Estimate], title: str) -> Any:
@@ -69,7 +70,7 @@ def field(sweep: Sweep, told: Estimates, number: int) -> Any:
     figure = import_extra("plotly.graph_objects").Figure()
     across, up = sweep.axes[1], sweep.axes[0]
     means = np.array([[told[(y, x)][number].mean for x in across.values] for y in up.values])
-    names = [[str(value) if isinstance(value, str) else f"{value:g}" for value in axis.values] for axis in (across, up)]
+    names = [[axis_text(value) for value in axis.values] for axis in (across, up)]
     figure.add_heatmap(x=names[0], y=names[1], z=means, colorscale="Viridis", texttemplate="%{z:.3g}")
     figure.update_layout(
         height=HEIGHT, margin=MARGIN, xaxis={"title": {"text": across.label}, "type": "category"},
@@ -95,7 +96,7 @@ def table_section(sweep: Sweep, told: Estimates) -> Section:
         headings += [name, "from", "to", "failed"] if many else [name]
     lines = []
     for point, there in told.items():
-        cells: list[str | float | None] = list(point)
+        cells: list[str | float | None] = [axis_text(value) for value in point]
         for each in there:
             cells += [each.mean, each.low, each.high, float(each.failed)] if many else [each.mean]
         lines.append(tuple(cells))

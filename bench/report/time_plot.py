@@ -175,7 +175,11 @@ def _add_shade(figure: Any, shade: Shade, axis: str) -> None:
 def _add_bands(figure: Any, bands: Sequence[Band], number: int, domain: tuple[float, float]) -> None:
     for row, band in enumerate(bands):
         width = BAND_HEIGHT - 6
-        ground = {"mode": "lines", "line": {"color": "rgba(128, 128, 128, 0.15)", "width": width}, "meta": {"silent": True}}
+        ground = {
+            "mode": "lines",
+            "line": {"color": "rgba(128, 128, 128, 0.15)", "width": width},
+            "meta": {"silent": True, "band": band.name},
+        }
         figure.add_scatter(x=[band.times[0], band.times[-1]], y=[row, row], yaxis=f"y{number}", **ground)
         stretches = _stretches(np.asarray(band.times), np.asarray(band.codes))
         for code, (name, colour) in band.labels.items():

@@ -13,10 +13,11 @@ from bench.comparison.track import Trace
 from bench.report.extra import import_extra
 from bench.report.html import Section, Table, write_report
 from bench.report.time_plot import DRIVER, FRONT, LIMIT, PALETTE, REAR, Line, Shade, Track, time_figure
-from bench.rows import Row
+from bench.rows import Row, format_number
 from bench.tuning.evaluation import NOMINAL, Evaluation
-from bench.tuning.search import Found, Outcome, nominal
+from bench.tuning.search import Found, Outcome
 from bench.tuning.spread import QUANTITIES
+from bench.tuning.study_file import Parameter
 
 HEIGHT = 380  # [px]
 BAR_HEIGHT = 26  # [px]
@@ -61,7 +62,7 @@ def write_tuning_report(target: Path, outcome: Outcome, rows: Sequence[Row]) -> 
         *([front_section(outcome)] if len(study.objectives) > 1 else []),
         importance_section(outcome),
         parameter_section(outcome),
-        spread_section(outcome),
+        *([spread_section(outcome)] if study.spread else []),
         *drive_sections(outcome),
     ]
     write_report(target, study.title, study.description or "Search of calibration values", rows, sections, details=details)
@@ -91,17 +92,16 @@ def search_section(outcome: Outcome) -> Section:
             line={"color": REAR, "shape": "hv"}, showlegend=row == 0, legendgroup="best", row=row + 1, col=1,
         )  # fmt: skip
         figure.add_hline(y=values[0], line={"color": DRIVER, "dash": "dash"}, row=row + 1, col=1)
-        usual = values[allowed] if allowed.any() else values
-        figure.update_yaxes(range=shown_range(np.append(usual, values[0])), row=row + 1, col=1)
+        figure.update_yaxes(range=shown_range(np.append(values, values[0]), 0.5), row=row + 1, col=1)
     figure.update_xaxes(title_text="trial", row=len(objectives), col=1)
     figure.update_layout(height=HEIGHT * len(objectives), margin=MARGIN, legend=LEGEND)
-    text = "One point a calibration. The dashed line is the vehicle's own; points far above the plot are left out."
+    text = "One point a calibration. The dashed line is the vehicle's own; what is far above the better half is left out."
     return Section("The search", text, figure)
 
 
-def shown_range(values: Any) -> tuple[float, float]:
-    """A range that holds the good three quarters of ``values``, with some room."""
-    low, high = float(np.min(values)), float(np.quantile(values, 0.75))
+def shown_range(values: Any, share: float) -> tuple[float, float]:
+    """A range that holds the good ``share`` of ``values``, with some room: drives that fail count a thousand times as much."""
+    low, high = float(np.min(values)), float(np.quantile(values, share))
     room = 0.15 * (high - low) or 1.0
     return low - room, high + room
 
@@ -124,7 +124,7 @@ def front_section(outcome: Outcome) -> Section:
                 showlegend=column == 1, legendgroup=name, row=1, col=column,
             )  # fmt: skip
         shown = [*front, outcome.default]
-        across, up = (shown_range([each.worth.objectives[k] for each in shown]) for k in (0, column))
+        across, up = (shown_range([each.worth.objectives[k] for each in shown], 0.75) for k in (0, column))
         figure.update_xaxes(title_text=names[0], range=across, row=1, col=column)
         figure.update_yaxes(title_text=names[column], range=up, row=1, col=column)
     figure.update_layout(height=HEIGHT + 80, margin=MARGIN, legend=LEGEND)
@@ -148,13 +148,16 @@ def importance_section(outcome: Outcome) -> Section:
     return Section("What decides", text, figure)
 
 
+def values_of(outcome: Outcome, parameter: Parameter) -> tuple[float, float, float, float]:
+    """A parameter's default, what was found, and the ends of its range."""
+    name = parameter.name
+    return outcome.study.defaults[name], outcome.best.parameters[name], parameter.minimum, parameter.maximum
+
+
 def parameter_section(outcome: Outcome) -> Section:
     """The values found."""
     study = outcome.study
-    lines = tuple(
-        (each.name, study.defaults[each.name], float(outcome.best.parameters[each.name]), each.minimum, each.maximum, each.unit)
-        for each in study.parameters
-    )
+    lines = tuple((each.name, *map(format_number, values_of(outcome, each)), each.unit) for each in study.parameters)
     headings = ("value", "default", "found", "from", "to", "unit")
     text = "A value at the end of its range asks for a wider one. The calibration file holds these values with all digits."
     return Section("Calibration", text, table=Table(headings, lines))
@@ -191,7 +194,7 @@ def drive_sections(outcome: Outcome) -> list[Section]:
 
 def traces_of(evaluation: Evaluation, outcome: Outcome, trial: Found, name: str) -> list[Trace]:
     """The first drive of a manoeuvre, in the car of the data sheet and then in those of the spread."""
-    calibration = evaluation.calibration(nominal(outcome.study, trial.parameters).values)
+    calibration = outcome.study.calibration(trial.parameters)
     cars = [NOMINAL, *range(outcome.study.samples)] if outcome.study.spread else [NOMINAL]
     return [evaluation.records(name, car, calibration)[0].trace for car in cars]
 

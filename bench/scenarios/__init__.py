@@ -74,7 +74,7 @@ class Scenario:
 
 def list_scenarios() -> list[tuple[str, str]]:
     """Name and title of every scenario that comes with the product."""
-    return [(name, str(toml_files.read(FOLDER / f"{name}.toml")["title"])) for name in toml_files.names(FOLDER)]
+    return toml_files.titles(FOLDER)
 
 
 def load_scenario(name_or_path: str) -> Scenario:

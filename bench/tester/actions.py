@@ -13,7 +13,7 @@ from bench.tester.names import Meaning, Value, controller_meanings, find, invert
 from hil.diagnostics.fault_memory import Status
 from hil.diagnostics.protocol import Access, Session
 from hil.diagnostics.routines import BrakeBleed, CapacityEstimate, SelfTest
-from hil.diagnostics.trouble_codes import ALL_GROUPS, TABLE, code_name
+from hil.diagnostics.trouble_codes import ALL_GROUPS, TABLE, full_name
 from hil.errors import UsageError
 from hil.toml_files import closest
 
@@ -101,7 +101,7 @@ def dtcs(link: Link, words: list[str]) -> Table:
     elif words:
         raise UsageError(f'dtcs: expected nothing more, or clear; got "{" ".join(words)}"')
     response = link.call("reading the trouble codes", lambda client: client.get_dtc_by_status_mask(int(WANTED)))
-    rows = [(_name(dtc.id), *_status(dtc), _description(dtc.id)) for dtc in response.service_data.dtcs]
+    rows = [(full_name(dtc.id), *_status(dtc), _description(dtc.id)) for dtc in response.service_data.dtcs]
     return Table("trouble codes", ("code", "status", "meaning", "description"), rows)
 
 
@@ -254,10 +254,6 @@ def _routine(text: str) -> int:
         known = ", ".join(ROUTINES)
         raise UsageError(f'unknown routine "{text}"{closest(text, ROUTINES)}; there are {known}, or a number, as 0201')
     return number
-
-
-def _name(number: int) -> str:
-    return f"{code_name(number >> 8)}-{number & 0xFF:02X}"
 
 
 def _description(number: int) -> str:

@@ -19,7 +19,9 @@ from udsoncan.exceptions import (
     UnexpectedResponseException,
 )
 
+from bench.diagnostics import battery, inverter
 from hil.bus import BusAddress, open_bus
+from hil.diagnostics.controller import ADDRESSES
 from hil.diagnostics.lock import key_for_seed, level_key, read_secret
 from hil.diagnostics.protocol import NEGATIVE, Access, Code, Session
 from hil.diagnostics.services.security_access import request_seed
@@ -64,9 +66,13 @@ class Target:
 
 
 TARGETS = {
-    "vcm": Target(0x797, 0x79A, "the controller", "e4hil ecu, on its chassis bus"),
-    "battery": Target(0x79B, 0x7BB, "the battery's controller", "e4hil bench, on its front bus, while the car is awake", 0xFF),
-    "inverter": Target(0x784, 0x78C, "the inverter", "e4hil bench, on its front or rear bus, while the car is awake", 0xFF),
+    "vcm": Target(ADDRESSES.request, ADDRESSES.response, "the controller", "e4hil ecu, on its chassis bus"),
+    "battery": Target(
+        battery.REQUEST, battery.ANSWER, "the battery's controller", "e4hil bench, on its front bus, while the car is awake", 0xFF
+    ),
+    "inverter": Target(
+        inverter.REQUEST, inverter.ANSWER, "the inverter", "e4hil bench, on its front or rear bus, while the car is awake", 0xFF
+    ),
 }
 
 

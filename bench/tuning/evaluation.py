@@ -9,12 +9,11 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from bench.calibrating import calibration_of
 from bench.tuning.manoeuvres import Manoeuvre
 from bench.tuning.rig import Prepared, Record, Rig
 from bench.tuning.spread import Car, car_with, latin_hypercube
@@ -44,7 +43,6 @@ class Evaluation:
         self.study = study
         self.network: Network = load_network(study.network)
         self.manoeuvres = study.manoeuvres
-        self.base = calibration_of(study.vehicle)
         self.cars = cars_of(study)
         self._threads = threading.local()
 
@@ -54,23 +52,16 @@ class Evaluation:
         rig, prepared = Rig(self.network), self._prepared(name, 0, NOMINAL)
         rig.compile(prepared)
 
-    def calibration(self, values: Sequence[float]) -> Any:
-        """The calibration (recarray (1,)) with the ``values`` of the study's parameters."""
-        calibration = self.base.copy()
-        for parameter, value in zip(self.study.parameters, values, strict=True):
-            parameter.put(calibration, value)
-        return calibration
-
     def figures(self, piece: Piece, wanted: Mapping[str, Sequence[str]] | None = None) -> Figures:
         """The figures of all drives, those that the study uses unless others are ``wanted`` of each drive."""
-        calibration = self.calibration(piece.values)
+        names = [parameter.name for parameter in self.study.parameters]
+        calibration = self.study.calibration(dict(zip(names, piece.values, strict=True)))
         wanted = self.study.used_figures if wanted is None else wanted
         return {name: self._drive(name, piece.sample, calibration, keys) for name, keys in wanted.items() if keys}
 
     def records(self, name: str, sample: int, calibration: Any) -> list[Record]:
         """The records of one manoeuvre, to keep."""
-        records = self._run(name, sample, calibration)
-        return [replace(record, array=record.array.copy()) for record in records]
+        return [record.kept() for record in self._run(name, sample, calibration)]
 
     def _drive(self, name: str, sample: int, calibration: Any, keys: Sequence[str]) -> dict[str, float]:
         manoeuvre = self.manoeuvres[name]
@@ -91,13 +82,16 @@ class Evaluation:
             yield local.rig.run(local.prepared[key], calibration)
 
     def _prepared(self, name: str, number: int, sample: int) -> Prepared:
-        manoeuvre = self.manoeuvres[name]
         car = Car(self.study.vehicle) if sample == NOMINAL else self.cars[sample]
-        settings = dict(car.settings)
-        if manoeuvre.preview_time is not None:
-            settings["driver.preview_time"] = manoeuvre.preview_time
-        scenario = car.scenario(manoeuvre.scenarios[number])
-        return Prepared(self.network, car.vehicle, scenario, calibration=self.base, settings=settings)
+        return prepared_drive(self.network, car, self.manoeuvres[name], number, self.study.base)
+
+
+def prepared_drive(network: Network, car: Car, manoeuvre: Manoeuvre, number: int, calibration: Any) -> Prepared:
+    """One drive of a ``manoeuvre`` with a ``car``."""
+    settings = dict(car.settings)
+    if manoeuvre.preview_time is not None:
+        settings["driver.preview_time"] = manoeuvre.preview_time
+    return Prepared(network, car.vehicle, car.scenario(manoeuvre.scenarios[number]), calibration=calibration, settings=settings)
 
 
 def cars_of(study: Study) -> list[Car]:

@@ -14,13 +14,14 @@ import numpy as np
 
 from bench import figures
 from bench.comparison import grip, lane_change, longitudinal, sine_with_dwell, steering
+from bench.comparison.figures import peak
 from bench.comparison.track import Trace
+from bench.figures import KMH
 from bench.scenarios import Scenario
 from bench.tuning.rig import Record
 from bench.vehicles import Vehicle
 from firmware_model.kernel.math import GRAVITY
 
-KMH = 3.6  # km/h per m/s
 DEGREES = math.degrees(1.0)
 WATT_HOUR = 3600.0  # [J]
 
@@ -144,18 +145,13 @@ def lift_off(vehicle: Vehicle, angle: float, friction: float) -> Manoeuvre:
     begin = steering.lift_time(angle)
     own = {
         "sideslip_after": Figure(
-            "peak sideslip after lift-off", "°", of_trace(lambda trace: DEGREES * figures_peak(trace.after(begin).sideslip))
+            "peak sideslip after lift-off", "°", of_trace(lambda trace: DEGREES * peak(trace.after(begin).sideslip))
         ),
         "oscillation": Figure(
             "oscillation of the curvature after one period", "%", of_trace(lambda trace: steering.left_of_curvature(trace, begin))
         ),
     }
     return Manoeuvre(f"lift-off at {angle:g}°", (steering.lift_off(angle, friction),), {**COMMON, **own})
-
-
-def figures_peak(values: Any) -> float:
-    """Largest magnitude."""
-    return float(np.max(np.abs(values)))
 
 
 def dwell(vehicle: Vehicle, amplitude: float, friction: float) -> Manoeuvre:

@@ -15,7 +15,7 @@ from bench.drive import Drive, DriveResult
 from bench.rows import Row, bounded
 from bench.tuning.evaluation import NOMINAL, Evaluation
 from bench.tuning.rig import KEPT, Record, field_of
-from bench.tuning.search import Found, nominal
+from bench.tuning.search import Found
 from bench.tuning.study_file import Study
 from firmware_model.kernel.records import locate
 from hil.network.database import load_network
@@ -36,7 +36,7 @@ def prove(study: Study, calibration: Path, best: Found) -> list[Proof]:
     vehicle = with_calibration(study.vehicle, calibration)
     network = load_network(study.network)
     evaluation = Evaluation(study)
-    values = evaluation.calibration(nominal(study, best.parameters).values)
+    values = study.calibration(best.parameters)
     proofs = []
     for name, manoeuvre in study.manoeuvres.items():
         records = evaluation.records(name, NOMINAL, values)

@@ -1,20 +1,11 @@
-"""What a search came to, as rows, and as a calibration."""
+"""What a search came to, as rows."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
 
 from bench.rows import Row, bounded, format_value
 from bench.tuning.search import Found, Outcome
-from bench.tuning.study_file import Limit, Study
-from firmware_model.kernel.records import locate
-
-
-def calibration_values(study: Study, parameters: Mapping[str, float]) -> dict[str, Any]:
-    """The calibration values of some ``parameters`` by their dotted paths; curves and maps as a whole."""
-    calibration = study.calibration(parameters)
-    return {parameter.path: locate(calibration, parameter.path)[0].tolist() for parameter in study.parameters}
+from bench.tuning.study_file import Limit
 
 
 def written_name(trial: Found) -> str:
@@ -29,12 +20,13 @@ def result_rows(outcome: Outcome) -> list[Row]:
         bounded("trials", len(outcome.trials), "1", note=f"each in {outcome.study.samples} cars"),
         Row("trial that was chosen", float(best.number), "1", note=chosen_because(outcome)),
     ]
-    single = len(outcome.study.objectives) == 1
-    for number, objective in enumerate(outcome.study.objectives):
-        value, before = best.worth.objectives[number], default.worth.objectives[number]
-        row = Row(f"objective {objective.name}", value, "1", note=f"default: {format_value(before)}")
-        better = best.worth.allowed and (value < before or not default.worth.allowed)
-        rows.append(replace(row, target=f"< {format_value(before)}", passed=better) if single else row)
+    for objective, value, before in zip(outcome.study.objectives, best.worth.objectives, default.worth.objectives, strict=True):
+        target, passed = "", None
+        if len(outcome.study.objectives) == 1:
+            target, passed = "all constraints kept", best.worth.allowed
+            if default.worth.allowed:
+                target, passed = f"< {format_value(before)}", value < before
+        rows.append(Row(f"objective {objective.name}", value, "1", target, passed, f"default: {format_value(before)}"))
     for number, limit in enumerate(outcome.study.limits):
         rows.append(limit_row(outcome, limit, default.worth.violations[number]))
     return [*rows, *figure_rows(outcome)]
@@ -45,6 +37,8 @@ def chosen_because(outcome: Outcome) -> str:
     if not outcome.front:
         return "no trial keeps all constraints; this one breaks them least"
     if len(outcome.study.objectives) == 1:
+        if outcome.best is outcome.default:
+            return "the vehicle's own calibration: no other that keeps all constraints is better"
         return "the lowest objective of those that keep all constraints"
     return f"of {len(outcome.front)} on the Pareto front, the nearest to the best in each objective"
 

@@ -81,6 +81,10 @@ class Record:
         """The samples as bench.figures reads them."""
         return Samples(self.array)
 
+    def kept(self) -> "Record":
+        """The same, to keep beyond the next drive."""
+        return replace(self, array=self.array.copy())
+
     @property
     def trace(self) -> Trace:
         """The samples as the manoeuvres of the comparison read them."""
@@ -130,7 +134,7 @@ class Rig:
         self._room_for_duration = 0.0  # [s]
 
     def run(self, prepared: Prepared, calibration: Any) -> Record:
-        """Drive from power-on to the end of the scenario. The record is valid until the next drive of this rig."""
+        """Drive from power-on to the end of the scenario. The record is valid until the rig's next drive."""
         prepared.reset(calibration)
         drive = prepared.drive
         bench = self._started(prepared.nodes)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.tuning.evaluation import NOMINAL, Figures, Piece, Worth, worth
+from bench.tuning.evaluation import Figures, Piece, Worth, worth
 from bench.tuning.extra import import_extra
 from bench.tuning.journal import FILE, Journal
 from bench.tuning.study_file import Study
@@ -145,11 +145,6 @@ def evaluated(study: Study, parameters: Sequence[Mapping[str, float]], workers: 
     pieces = [Piece(tuple(each[name] for name in names), sample) for each in parameters for sample in range(study.samples)]
     figures = workers.figures(pieces, done) if pieces else []
     return [worth(study, figures[k : k + study.samples]) for k in range(0, len(figures), study.samples)]
-
-
-def nominal(study: Study, parameters: Mapping[str, float]) -> Piece:
-    """A calibration in the car of the data sheet."""
-    return Piece(tuple(parameters[parameter.name] for parameter in study.parameters), NOMINAL)
 
 
 # --- the sampler ------------------------------------------------------------------------------------------------------------

@@ -50,11 +50,10 @@ class Car:
 
 @dataclass(frozen=True)
 class Quantity:
-    """Something that spreads: its unit, the range that makes sense, what it is in the data sheet, and how it is set."""
+    """Something that spreads: its unit, the range that makes sense, how it is set, and what it is."""
 
     unit: str
     range: Range
-    nominal: float | None  # None: the scenario's own
     put: Callable[[Car, float], None]
     description: str
 
@@ -141,18 +140,18 @@ def put_brake_lag(car: Car, factor: float) -> None:
 
 
 QUANTITIES: dict[str, Quantity] = {
-    "mass": Quantity("1", (0.5, 2.0), 1.0, put_mass, "factor on mass and moments of inertia"),
-    "friction": Quantity("1", (0.1, 1.5), 1.0, put_friction, "factor on the friction of the road"),
-    "tyre_friction": Quantity("1", (0.5, 1.5), 1.0, put_tyre_friction, "factor on the friction of the tyres"),
-    "tyre_stiffness": Quantity("1", (0.5, 1.5), 1.0, put_tyre_stiffness, "factor on slip and cornering stiffness"),
-    "battery_health": Quantity("1", (0.3, 1.0), None, put_health, "capacity of the pack over that of the new one"),
-    "battery_resistance": Quantity("1", (0.5, 3.0), 1.0, put_resistance, "factor on the resistances of the pack"),
-    "temperature": Quantity("°C", (-30.0, 55.0), None, put_temperature, "temperature of the pack"),
-    "state_of_charge": Quantity("1", (0.02, 1.0), None, put_charge, "state of charge of the pack"),
-    "sensor_noise": Quantity("1", (0.0, 10.0), 0.0, put_noise, "noise of the sensors, as a multiple of the usual one"),
-    "sensor_delay": Quantity("s", (0.0, 0.06), 0.0, put_delay, "age of the sensors' readings, beyond their frames"),
-    "motor_lag": Quantity("1", (0.2, 4.0), 1.0, put_motor_lag, "factor on the lag of the motors' torque"),
-    "brake_lag": Quantity("1", (0.2, 4.0), 1.0, put_brake_lag, "factor on the lag of the brakes"),
+    "mass": Quantity("1", (0.5, 2.0), put_mass, "factor on mass and moments of inertia"),
+    "friction": Quantity("1", (0.1, 1.5), put_friction, "factor on the friction of the road"),
+    "tyre_friction": Quantity("1", (0.5, 1.5), put_tyre_friction, "factor on the friction of the tyres"),
+    "tyre_stiffness": Quantity("1", (0.5, 1.5), put_tyre_stiffness, "factor on slip and cornering stiffness"),
+    "battery_health": Quantity("1", (0.3, 1.0), put_health, "capacity of the pack over that of the new one"),
+    "battery_resistance": Quantity("1", (0.5, 3.0), put_resistance, "factor on the resistances of the pack"),
+    "temperature": Quantity("°C", (-30.0, 55.0), put_temperature, "temperature of the pack"),
+    "state_of_charge": Quantity("1", (0.02, 1.0), put_charge, "state of charge of the pack"),
+    "sensor_noise": Quantity("1", (0.0, 10.0), put_noise, "noise of the sensors, as a multiple of the usual one"),
+    "sensor_delay": Quantity("s", (0.0, 0.06), put_delay, "age of the sensors' readings, beyond their frames"),
+    "motor_lag": Quantity("1", (0.2, 4.0), put_motor_lag, "factor on the lag of the motors' torque"),
+    "brake_lag": Quantity("1", (0.2, 4.0), put_brake_lag, "factor on the lag of the brakes"),
 }
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations_with_replacement, product
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from bench.tuning.spread import QUANTITIES, Range
 from bench.vehicles import Vehicle, load_vehicle
 from firmware_model.kernel.records import locate
 from hil import toml_files
-from hil.calibration.table import FIELDS
+from hil.calibration.table import FIELDS, RELATED, findings
 from hil.errors import UsageError
 
 FOLDER = Path(__file__).parent / "studies"
+ONCE = ("duration", "start_speed", "state_of_charge", "temperature", "drive_mode", "e_pedal")  # what is no table in a scenario
 ELEMENT = re.compile(r"^(?P<path>[a-z0-9_.]+?)(?P<place>(\[\d+\])*)$")
 
 
@@ -91,11 +93,6 @@ class Limit:
     over: str
     sign: float
 
-    @property
-    def name(self) -> str:
-        """What is demanded, in words."""
-        return f"{self.drive}.{self.figure} {'≤' if self.sign > 0.0 else '≥'} {self.bound:g}"
-
 
 @dataclass(frozen=True)
 class Study:
@@ -129,9 +126,14 @@ class Study:
         asked += [(limit.drive, limit.figure) for limit in self.limits]
         return {drive.name: tuple(dict.fromkeys(figure for name, figure in asked if name == drive.name)) for drive in self.drives}
 
+    @cached_property
+    def base(self) -> Any:
+        """The vehicle's own calibration (recarray (1,))."""
+        return calibration_of(self.vehicle)
+
     def calibration(self, values: Mapping[str, float]) -> Any:
         """The vehicle's own calibration (recarray (1,)) with the ``values`` of some parameters."""
-        calibration = calibration_of(self.vehicle)
+        calibration = self.base.copy()
         for parameter in self.parameters:
             if parameter.name in values:
                 parameter.put(calibration, values[parameter.name])
@@ -140,8 +142,7 @@ class Study:
     @cached_property
     def defaults(self) -> dict[str, float]:
         """The values of the parameters in the vehicle's own calibration."""
-        calibration = calibration_of(self.vehicle)
-        return {parameter.name: parameter.value_in(calibration) for parameter in self.parameters}
+        return {parameter.name: parameter.value_in(self.base) for parameter in self.parameters}
 
 
 def load_study(name_or_path: str) -> Study:
@@ -183,6 +184,7 @@ def load_study(name_or_path: str) -> Study:
     )  # fmt: skip
     check_figures(study, wrong)
     check_defaults(study, wrong)
+    check_relations(study, wrong)
     if wrong:
         raise UsageError(f"{path}: {'; '.join(wrong)}")
     return study
@@ -200,7 +202,8 @@ def fingerprint(told: Any, vehicle: Vehicle, drives: tuple[DriveOf, ...]) -> str
     digest.update(vehicle.parameters.tobytes())
     for drive in drives:
         if drive.scenario is not None:
-            digest.update(repr((drive.scenario.duration, drive.scenario.start_speed, drive.scenario.drive_mode)).encode())
+            told_once = [getattr(drive.scenario, name) for name in ONCE]
+            digest.update(repr(told_once).encode())
             for table in (drive.scenario.stimulus, drive.scenario.path, drive.scenario.road):
                 digest.update(np.ascontiguousarray(table).tobytes())
     return digest.hexdigest()[:16]
@@ -295,12 +298,16 @@ def check_figures(study: Study, wrong: list[str]) -> None:
     asked = [(f"objective {each.name}", term.drive, term.figure) for each in study.objectives for term in each.terms]
     asked += [("constraint", limit.drive, limit.figure) for limit in study.limits]
     for where, drive, figure in asked:
-        if drive not in study.manoeuvres:
-            wrong.append(f'{where}: unknown drive "{drive}"; there are: {", ".join(study.manoeuvres)}')
-        elif figure not in study.manoeuvres[drive].figures:
-            known = study.manoeuvres[drive].figures
-            meant = toml_files.closest(figure, known)
-            wrong.append(f'{where}: drive {drive} has no figure "{figure}"{meant}; it has: {", ".join(known)}')
+        check_figure(where, drive, figure, study.manoeuvres, wrong)
+
+
+def check_figure(where: str, drive: str, figure: str, manoeuvres: Mapping[str, Manoeuvre], wrong: list[str]) -> None:
+    """Whether a drive has a figure."""
+    if drive not in manoeuvres:
+        wrong.append(f'{where}: unknown drive "{drive}"; there are: {", ".join(manoeuvres)}')
+    elif figure not in (known := manoeuvres[drive].figures):
+        meant = toml_files.closest(figure, known)
+        wrong.append(f'{where}: drive {drive} has no figure "{figure}"{meant}; it has: {", ".join(known)}')
 
 
 def check_defaults(study: Study, wrong: list[str]) -> None:
@@ -312,3 +319,13 @@ def check_defaults(study: Study, wrong: list[str]) -> None:
                 f"parameter {parameter.name}: a range around the vehicle's own {value:g} {parameter.unit} was expected, "
                 f"got {parameter.minimum:g} to {parameter.maximum:g}"
             )
+
+
+def check_relations(study: Study, wrong: list[str]) -> None:
+    """Whether values that bound each other do so anywhere in their ranges: no relation is one of more than two numbers."""
+    related = [parameter for parameter in study.parameters if parameter.path in RELATED]
+    for one, other in combinations_with_replacement(related, 2):
+        for value, its in product((one.minimum, one.maximum), (other.minimum, other.maximum)):
+            if found := findings(study.calibration({one.name: value, other.name: its})):
+                wrong.append(f"parameter {one.name}: a range in which values fit each other was expected: {found[0]}")
+                return

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from threading import local
 from typing import Any
@@ -17,17 +18,18 @@ from typing import Any
 import numpy as np
 
 from bench.calibrating import calibration_of
-from bench.tuning.evaluation import measure
+from bench.rows import format_number
+from bench.tuning.evaluation import measure, prepared_drive
 from bench.tuning.extra import import_extra
 from bench.tuning.manoeuvres import Manoeuvre
-from bench.tuning.rig import Prepared, Rig
-from bench.tuning.spread import QUANTITIES, Range, car_with, monte_carlo
-from bench.tuning.study_file import DriveOf, check_drive, check_once, check_spread
+from bench.tuning.rig import Rig
+from bench.tuning.spread import QUANTITIES, Car, Range, car_with, monte_carlo
+from bench.tuning.study_file import DriveOf, check_drive, check_figure, check_once, check_spread
 from bench.vehicles import Vehicle, load_vehicle, with_pack
 from bench.vehicles.reading import PARAMETERS
 from hil import toml_files
 from hil.calibration.changes import misfit
-from hil.calibration.table import FIELDS
+from hil.calibration.table import FIELDS, RELATED, findings
 from hil.errors import UsageError
 from hil.files import atomic_path
 from hil.network.database import load_network
@@ -39,6 +41,7 @@ CONFIDENCE = 0.95
 RESAMPLES = 2000  # of the bootstrap
 BLOCK = 1_000_000  # numbers drawn at a time
 MOST_DRIVES = 1_000_000
+POINTS_KEPT = 64  # whose calibrations are kept for their next samples: more than there are threads
 
 Value = float | str
 
@@ -76,6 +79,13 @@ class Sweep:
         """The values of the axes at every point of the map."""
         return list(itertools.product(*(axis.values for axis in self.axes)))
 
+    def vehicle_at(self, point: tuple[Value, ...]) -> Vehicle:
+        """The vehicle of one point; quantities that spread are put by their own way."""
+        vehicle = self.vehicle
+        for axis, value in zip(self.axes, point, strict=True):
+            vehicle = put(vehicle, axis.of, value)
+        return vehicle
+
     @property
     def names(self) -> list[str]:
         """The figures as they are called in tables."""
@@ -107,23 +117,17 @@ def load_sweep(name_or_path: str) -> Sweep:
         wrong.append("samples: quantities that spread were expected with more than one")
     manoeuvres = {drive.name: drive.manoeuvre_for(vehicle) for drive in drives}
     for each in told.figure:
-        check_figure(each, manoeuvres, wrong)
+        check_figure("figure", each.drive, each.figure, manoeuvres, wrong)
     count = told.samples * math.prod(len(axis.values) for axis in axes) * len(drives)
     if count > MOST_DRIVES:
         wrong.append(f"samples: at most {MOST_DRIVES} drives were expected, got {count}")
     if wrong:
         raise UsageError(f"{path}: {'; '.join(wrong)}")
     figures = tuple((each.drive, each.figure) for each in told.figure)
-    return Sweep(told.title, told.description, vehicle, told.seed, told.samples, drives, axes, figures, spread)
-
-
-def check_figure(told: Any, manoeuvres: Mapping[str, Manoeuvre], wrong: list[str]) -> None:
-    """Whether a drive has a figure."""
-    if told.drive not in manoeuvres:
-        wrong.append(f'figure: unknown drive "{told.drive}"; there are: {", ".join(manoeuvres)}')
-    elif told.figure not in (known := manoeuvres[told.drive].figures):
-        meant = toml_files.closest(told.figure, known)
-        wrong.append(f'figure: drive {told.drive} has no figure "{told.figure}"{meant}; it has: {", ".join(known)}')
+    sweep = Sweep(told.title, told.description, vehicle, told.seed, told.samples, drives, axes, figures, spread)
+    if problem := relations_problem(sweep):
+        raise UsageError(f"{path}: {problem}")
+    return sweep
 
 
 def unit_of(of: str) -> str:
@@ -161,9 +165,7 @@ def axis_problem(of: str, value: Value, vehicle: Vehicle) -> str:
     if isinstance(value, str):
         return f"a number was expected, got {value!r}"
     if of.startswith(CALIBRATION):
-        path = of.removeprefix(CALIBRATION)
-        whole = path in FIELDS and FIELDS[path].dtype == "i8" and value == int(value)
-        return "".join(misfit(path, int(value) if whole else value))
+        return "".join(misfit(of.removeprefix(CALIBRATION), value))
     if of.startswith(VEHICLE):
         field = PLANT_FIELDS.get(of.removeprefix(VEHICLE))
         if field is None or field.shape:
@@ -178,8 +180,17 @@ def axis_problem(of: str, value: Value, vehicle: Vehicle) -> str:
     return "" if low <= value <= high else f"{low:g} to {high:g} {quantity.unit} was expected, got {value:g}"
 
 
+def relations_problem(sweep: Sweep) -> str:
+    """Where calibration values that are swept contradict others; empty if they do nowhere."""
+    if any(axis.of.removeprefix(CALIBRATION) in RELATED for axis in sweep.axes):
+        for point in sweep.points:
+            if found := findings(calibration_of(sweep.vehicle_at(point))):
+                return f"axis {sweep.axes[0].of}: values that fit each other were expected: {found[0]}"
+    return ""
+
+
 def put(vehicle: Vehicle, of: str, value: Value) -> Vehicle:
-    """The ``vehicle`` with a value of an axis; quantities that spread are put by their own way. Raises UsageError."""
+    """The ``vehicle`` with a value of an axis, as it is if that is a quantity that spreads. Raises UsageError."""
     if of == CHEMISTRY:
         return with_pack(vehicle, chemistry=str(value))
     if of == PARALLEL:
@@ -197,6 +208,11 @@ def put(vehicle: Vehicle, of: str, value: Value) -> Vehicle:
         block[key] = value
         return changed
     return vehicle
+
+
+def axis_text(value: Value) -> str:
+    """A value of an axis as people read it."""
+    return value if isinstance(value, str) else format_number(value)
 
 
 # --- drives -----------------------------------------------------------------------------------------------------------------
@@ -220,53 +236,45 @@ class Driving:
         self.network = load_network(sweep.vehicle.network)
         self.samples = monte_carlo(sweep.spread, sweep.samples, sweep.seed)
         self._local = local()
+        self._at = lru_cache(maxsize=POINTS_KEPT)(self._point)
 
     def compile(self) -> None:
         """Compile everything, or load it from the cache."""
         vehicle = self.sweep.vehicle
-        scenario = self.sweep.drives[0].manoeuvre_for(vehicle).scenarios[0]
-        Rig(self.network).compile(Prepared(self.network, vehicle, scenario, calibration=calibration_of(vehicle)))
+        manoeuvre = self.sweep.drives[0].manoeuvre_for(vehicle)
+        Rig(self.network).compile(prepared_drive(self.network, Car(vehicle), manoeuvre, 0, calibration_of(vehicle)))
 
-    def line(self, point: tuple[Value, ...], sample: int) -> Line:
+    def lines(self, workers: int | None = None, done: Callable[[], None] = lambda: None) -> Iterator[Line]:
+        """All lines of the sweep in the order of its points and samples; ``done`` is called after each."""
+
+        def work(case: tuple[tuple[Value, ...], int]) -> Line:
+            line = self._line(*case)
+            done()
+            return line
+
+        with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+            yield from pool.map(work, itertools.product(self.sweep.points, range(self.sweep.samples)))
+
+    def _point(self, point: tuple[Value, ...]) -> tuple[Vehicle, Any, dict[str, Manoeuvre]]:
+        """What all samples of a point have in common: the vehicle, the calibration for it, and the manoeuvres."""
+        vehicle = self.sweep.vehicle_at(point)
+        return vehicle, calibration_of(vehicle), {drive.name: drive.manoeuvre_for(vehicle) for drive in self.sweep.drives}
+
+    def _line(self, point: tuple[Value, ...], sample: int) -> Line:
         """All drives of one point in one car; the controller is calibrated for the car of the point, not of the sample."""
-        vehicle = self.sweep.vehicle
-        for axis, value in zip(self.sweep.axes, point, strict=True):
-            vehicle = put(vehicle, axis.of, value)
+        vehicle, calibration, manoeuvres = self._at(point)
         spread = dict(self.samples[sample])
         quantities = {axis.of: float(value) for axis, value in zip(self.sweep.axes, point, strict=True) if axis.of in QUANTITIES}
         car = car_with(vehicle, {**spread, **quantities}, self.sweep.seed + sample)
-        calibration = calibration_of(vehicle)
         if not hasattr(self._local, "rig"):
             self._local.rig = Rig(self.network)
         rig = self._local.rig
         told: dict[str, dict[str, float]] = {}
-        for drive in self.sweep.drives:
-            keys = [figure for name, figure in self.sweep.figures if name == drive.name]
-            manoeuvre = drive.manoeuvre_for(vehicle)
-            settings = dict(car.settings)
-            if manoeuvre.preview_time is not None:
-                settings["driver.preview_time"] = manoeuvre.preview_time
-            records = []
-            for scenario in manoeuvre.scenarios:
-                prepared = Prepared(self.network, car.vehicle, car.scenario(scenario), calibration=calibration, settings=settings)
-                record = rig.run(prepared, calibration)
-                records.append(replace(record, array=record.array.copy()))
-            told[drive.name] = measure(manoeuvre, records, keys)
+        for name, manoeuvre in manoeuvres.items():
+            keys = [figure for drive, figure in self.sweep.figures if drive == name]
+            drives = (prepared_drive(self.network, car, manoeuvre, k, calibration) for k in range(len(manoeuvre.scenarios)))
+            told[name] = measure(manoeuvre, [rig.run(drive, calibration).kept() for drive in drives], keys)
         return Line(point, sample, spread, tuple(told[drive][figure] for drive, figure in self.sweep.figures))
-
-
-def run_sweep(sweep: Sweep, workers: int | None = None, done: Callable[[], None] = lambda: None) -> Iterator[Line]:
-    """All lines of a sweep in the order of its points and samples; ``done`` is called after each."""
-    driving = Driving(sweep)
-    driving.compile()
-
-    def work(case: tuple[tuple[Value, ...], int]) -> Line:
-        line = driving.line(*case)
-        done()
-        return line
-
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        yield from pool.map(work, itertools.product(sweep.points, range(sweep.samples)))
 
 
 # --- results --------------------------------------------------------------------------------------------------------------------

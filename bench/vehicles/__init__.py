@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.vehicles.files import CELLS, COMPONENTS, VEHICLES
 from hil.errors import UsageError
-from hil.toml_files import find, names, read
+from hil.toml_files import find, names, read, titles
 
 LEAF_CELL = "nmc_leaf"
 # Of the LEAF's two packs, 410 kg with three cells in parallel and 303 kg with two
@@ -36,7 +36,7 @@ class Vehicle:
 
 def list_vehicles() -> list[tuple[str, str]]:
     """Names and titles of the cars that come with the bench."""
-    return [(name, read(VEHICLES / f"{name}.toml")["title"]) for name in names(VEHICLES)]
+    return titles(VEHICLES)
 
 
 def list_chemistries() -> list[str]:

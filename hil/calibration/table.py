@@ -110,6 +110,8 @@ BOUNDS: tuple[tuple[str, Relation, str], ...] = (
     ("power_budget.loss_factor_min", Relation.NOT_ABOVE, "power_budget.loss_factor_max"),
     ("supervisor.precharge_time", Relation.BELOW, "supervisor.precharge_timeout"),
 )
+# The values that may contradict others, or themselves
+RELATED = {*RISING, *(path for low, _, high in BOUNDS for path in (low, high))}
 
 
 def axis_labels(axis: Axis, length: int, calibration: Any) -> list[str]:

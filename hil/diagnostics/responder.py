@@ -127,7 +127,7 @@ class Responder(MailboxThread):
     def _until_due(self) -> float | None:
         now = time.monotonic()
         due = [self._look_due - now] if self.spec.look else []
-        due += [POLL_PERIOD] if self._is_active(now) else []
+        due += [POLL_PERIOD] if self._is_active() else []
         for link in self.links:
             due += [link.delayed[0] - now] if link.delayed else []
             if (channel := link.channel.until_due()) is not None:
@@ -139,12 +139,10 @@ class Responder(MailboxThread):
             self._take(frame)
         self._go_on(time.monotonic())
 
-    def _is_active(self, now: float) -> bool:
+    def _is_active(self) -> bool:
         """Whether the server may have something to say or to do without being asked, or a session to end."""
         testers = [link.tester for link in self.links]
-        return self.spec.server.is_working or any(
-            one.session != Session.DEFAULT or now - one.last_heard < S3_TIME for one in testers
-        )
+        return self.spec.server.is_working or any(one.session != Session.DEFAULT or one.afterwards for one in testers)
 
     def _take(self, frame: PlainFrame) -> None:
         data = bytes_from_payload(frame.payload, frame.length)
@@ -221,7 +219,7 @@ class Responder(MailboxThread):
                 link.channel.process()
             if link.is_answering:
                 link.tester.last_heard = now  # the time of a session begins when the answer is there: ISO 14229-2
-        if self._is_active(now):
+        if self._is_active():
             by_tester = {link.tester: link for link in self.links}
             for tester, answer in self.spec.server.poll(list(by_tester), now):
                 by_tester[tester].send(answer)

@@ -82,12 +82,17 @@ class TroubleCode:
     @property
     def name(self) -> str:
         """As people write it, for example P318E-00."""
-        return code_name(self.number >> 8) + f"-{self.number & 0xFF:02X}"
+        return full_name(self.number)
 
 
 def code_name(code: int) -> str:
     """A trouble code of two bytes as people write it (SAE J2012)."""
     return f"{'PCBU'[code >> 14]}{code >> 12 & 3}{code & 0xFFF:03X}"
+
+
+def full_name(number: int) -> str:
+    """A trouble code of three bytes as people write it: the last one is the failure type."""
+    return f"{code_name(number >> 8)}-{number & 0xFF:02X}"
 
 
 def code_number(name: str) -> int:

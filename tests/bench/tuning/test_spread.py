@@ -27,7 +27,8 @@ def test_a_quantity_changes_the_car_or_its_drive_and_not_the_vehicle_it_came_fro
 
 
 def test_a_quantity_at_its_nominal_value_changes_nothing():
-    nominal = {name: quantity.nominal for name, quantity in QUANTITIES.items() if quantity.nominal is not None}
+    factors = ("mass", "friction", "tyre_friction", "tyre_stiffness", "battery_resistance", "motor_lag", "brake_lag")
+    nominal = {**dict.fromkeys(factors, 1.0), "sensor_noise": 0.0, "sensor_delay": 0.0}
     car = car_with(VEHICLE, nominal, 0)
     assert car.vehicle.parameters.tobytes() == VEHICLE.parameters.tobytes()
     scenario = load_scenario("step_steer")

@@ -75,6 +75,30 @@ def test_mistakes_are_told_with_what_was_expected(study_file, old, new, message)
     assert "\n" not in str(caught.value)
 
 
+def test_ranges_in_which_values_may_contradict_each_other_are_refused(study_file):
+    text = study_file.read_text().replace("torque_path.rise_rate", "yaw_control.fade_in_start")
+    text = text.replace("torque_split.mode_shift[0]", "yaw_control.fade_in_end").replace("minimum = -0.3", "minimum = 7.0")
+    wrong = study_file.with_name("wrong.toml")
+    for highest, lowest, fits in ((6.0, 7.0, True), (8.0, 7.0, False), (8.0, 8.5, True), (9.5, 9.4, False)):
+        ranges = text.replace("minimum = 500.0\nmaximum = 6000.0", f"minimum = 0.5\nmaximum = {highest}")
+        wrong.write_text(ranges.replace("minimum = 7.0\nmaximum = 0.3", f"minimum = {lowest}\nmaximum = 9.5"))
+        if fits:
+            assert load_study(str(wrong)).parameters
+            continue
+        with pytest.raises(UsageError, match=r"yaw_control.fade_in_start = .*: must be below yaw_control.fade_in_end"):
+            load_study(str(wrong))
+
+
+def test_what_a_scenario_begins_with_is_in_the_fingerprint(study_file):
+    scenario, text = study_file.with_name("start.toml").read_text(), study_file.read_text()
+    told = set()
+    for start in ("", "temperature = 3.0", "state_of_charge = 0.4", "speed_kmh = 20.0"):
+        study_file.with_name("changed.toml").write_text(f"{scenario}[start]\n{start}\n")
+        study_file.with_name("other.toml").write_text(text.replace("start.toml", "changed.toml"))
+        told.add(load_study(str(study_file.with_name("other.toml"))).fingerprint)
+    assert len(told) == 4
+
+
 def test_manoeuvres_are_known_with_their_settings(study_file):
     text = study_file.read_text()
     begin, end = text.index("[[drive]]"), text.index("[[parameter]]")

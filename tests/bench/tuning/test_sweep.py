@@ -8,7 +8,7 @@ import pyarrow.parquet
 import pytest
 
 from bench.commands import drive, sweep
-from bench.tuning.sweep import FOLDER, estimate, estimates, load_sweep, run_sweep
+from bench.tuning.sweep import FOLDER, Driving, estimate, estimates, load_sweep
 from hil import toml_files
 from hil.errors import UsageError
 
@@ -94,7 +94,7 @@ def test_parquet_and_report_hold_every_drive(chance_file, tmp_path, capsys):
 
 def test_threads_change_nothing(chance_file):
     told = load_sweep(str(chance_file))
-    one, two = list(run_sweep(told, 1)), list(run_sweep(told, 2))
+    one, two = list(Driving(told).lines(1)), list(Driving(told).lines(2))
     assert [(line.point, line.sample, line.figures[0]) for line in one] == [
         (line.point, line.sample, line.figures[0]) for line in two
     ]
@@ -127,6 +127,11 @@ def test_the_interval_of_a_mean_holds_it_as_often_as_it_says():
         ('"distance"', '"distanse"', 'drive start has no figure "distanse", did you mean "distance"'),
         ("seed = 3", "samples = 3", "quantities that spread were expected"),
         ('[[axis]]\nof = "pack.parallel"', '[[axis]]\nof = "mass"', "mass: 0.5 to 2 1 was expected, got 3"),
+        (
+            'torque_path.rise_rate"\nvalues = [500.0, 1500.0, 3000.0]',
+            'yaw_control.fade_in_start"\nvalues = [5.0, 9.0]',
+            "yaw_control.fade_in_start = 9: must be below yaw_control.fade_in_end = 9",
+        ),
     ],
 )
 def test_mistakes_are_told_with_what_was_expected(sweep_file, old, new, message):

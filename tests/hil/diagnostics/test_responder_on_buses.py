@@ -120,6 +120,15 @@ def test_who_begins_anew_has_no_session_any_more(network: Any, place: Place, pee
     assert ended == ["left", "left again"]  # as at the end of a run
 
 
+def test_it_sleeps_unless_a_session_goes_on(network: Any, place: Place, peer: Any) -> None:
+    with running(network, place[0]) as run:
+        responder = run.bench.stations[0]._responders[0]
+        assert ask(peer, bytes([ECHO, 1])) == bytes([ECHO + 0x40, 1])
+        assert responder._until_due() is None
+        assert ask(peer, b"\x10\x03")[:2] == b"\x50\x03"
+        assert responder._until_due() is not None
+
+
 def test_what_is_to_be_looked_at_is_looked_at_although_it_fails(network: Any, place: Place, peer: Any) -> None:
     looks: list[float] = []
 
