@@ -12,20 +12,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.calibrating import calibration_of
-from bench.commands.performance_slcan import background, full_bus_rows, unplugging_rows
-from bench.drive import CONTROLLER
+from bench.commands.measuring import ROUNDS, Measured, background, merged
+from bench.commands.performance_beside import addresses_of, tester_rows
+from bench.commands.performance_slcan import full_bus_rows, unplugging_rows
 from bench.rows import Row, bounded
-from bench.vehicles import load_vehicle
-from firmware_model.kernel import kernel, new
-from hil.diagnostics.controller import ADDRESSES, controller_responder
-from hil.diagnostics.controller import BUS as DIAGNOSTICS
+from firmware_model.kernel import kernel
 from hil.frames import new_frames
 from hil.histogram import percentile
 from hil.network.database import load_network
@@ -34,10 +30,9 @@ from hil.peer import peers, wall_clock_lead
 from hil.realtime import RealtimeBench
 from hil.ring import drain, new_rings, push, push_values
 from hil.scheduling import Scheduling
-from hil.timing import LoopSettings, LoopStatistics
-from hil.wake_ups import measure_wake_ups, steal_time
+from hil.timing import LoopSettings
+from hil.wake_ups import measure_wake_ups
 
-ROUNDS = 3  # in which two that are compared take turns
 MS = 1_000_000  # [ns]
 MOST_LATENCY = 100_000  # [µs] of cyclictest's histogram
 CYCLIC_FRAMES = (3, 3, 2)  # frames every 10 ms on each of three buses
@@ -45,34 +40,12 @@ RATE = 8  # frames each way in every millisecond
 PEER_PAUSE = 2e-3  # [s] between two batches of the peer
 CYCLE = 10e-3  # [s]
 RING_FRAMES, PYTHON_FRAMES = 10_000_000, 1_000_000
-READ_GEAR = int.from_bytes(b"\x03\x22\x11\x56", "little")
-VEHICLE = "leaf_twin_motor"
 ECHO = NodeSpec("echo", "bench.nodes.echo.step", is_controller=True, sampled=())
 
 DBC_HEAD = 'VERSION ""\nNS_ :\nBS_:\nBU_: VCM INV\n'
 DBC_FRAME = 'BO_ {identifier} {name}: 8 {sender}\n SG_ Torque : 0|32@1- (1,0) [-2147483648|2147483647] "Nm" {receiver}\n'
 DBC_TAIL = 'BA_DEF_ BO_ "GenMsgCycleTime" INT 0 10000;\nBA_DEF_DEF_ "GenMsgCycleTime" {period};\n'
 QUESTION, FIRST_ANSWER = 0x080, 0x100
-
-
-@dataclass
-class Measured:
-    """What was counted over some time, and how much of it the host took away."""
-
-    seconds: float = 0.0
-    stolen: float = 0.0  # [s]
-    values: list[Any] = field(default_factory=list)
-
-    @contextmanager
-    def timed(self) -> Iterator[None]:
-        """Add a stretch."""
-        begin, stolen = time.monotonic(), steal_time()
-        yield
-        self.seconds += time.monotonic() - begin
-        self.stolen += steal_time() - stolen
-
-    def __str__(self) -> str:
-        return f"{self.stolen * 1e3:.0f} ms steal in {self.seconds:.0f} s"
 
 
 def parts(seconds: float) -> list[Callable[[], list[Row]]]:
@@ -113,16 +86,6 @@ def wake_up_rows(rate: int, seconds: float) -> list[Row]:
         bounded(name, p99, "µs", maximum=1.5 * max(reference, 1.0), note=note),
         Row("  cyclictest", reference, "µs", note=str(theirs)),
     ]
-
-
-def merged(histograms: list[Any]) -> Any:
-    """One histogram of several."""
-    total = new(LoopStatistics)[0].latency
-    for histogram in histograms:
-        total.counts += histogram.counts
-        total.total += histogram.total
-        total.worst = max(total.worst, histogram.worst)
-    return total
 
 
 def add_cyclictest(measured: Measured, settings: LoopSettings, seconds: float) -> str:
@@ -179,72 +142,6 @@ def burn(done: threading.Event) -> None:
         sum(range(1000))
 
 
-# --- diagnostics --------------------------------------------------------------------------------------------------------------
-
-
-def tester_rows(seconds: float) -> list[Row]:
-    """Wake-ups of the controller's loop while a tester asks as fast as it is answered, in turns with the same without one."""
-    alone, asked = Measured(), Measured()
-    slips = {"alone": 0, "asked": 0}
-    answers = 0
-    network = load_network(load_vehicle(VEHICLE).network)
-    for _ in range(ROUNDS):
-        for name, measured in (("alone", alone), ("asked", asked)):
-            with controller_bench(network) as bench, measured.timed(), peers(addresses_of(network)) as others:
-                tester = others[network.bus(DIAGNOSTICS).index] if name == "asked" else None
-                answers += run_with_tester(bench, tester, seconds / (2 * ROUNDS))
-            statistics = bench.statistics[CONTROLLER.name]
-            measured.values.append(statistics.latency)
-            slips[name] += int(statistics.cycle_slips)
-    p99, reference = (percentile(merged(measured.values), 0.99) * 1e-3 for measured in (asked, alone))
-    note = f"{answers / asked.seconds:.0f} requests answered a second; {asked}"
-    return [
-        bounded("wake-up p99 of the controller, tester asking", p99, "µs", maximum=1.1 * max(reference, 1.0), note=note),
-        Row("  without a tester", reference, "µs", note=str(alone)),
-        bounded("missed periods, tester asking", slips["asked"], "1", maximum=slips["alone"]),
-        Row("  without a tester", slips["alone"], "1"),
-    ]
-
-
-@contextmanager
-def controller_bench(network: Any) -> Iterator[RealtimeBench]:
-    """The controller and its diagnostic server, on virtual buses."""
-    controller = Node(CONTROLLER, network)
-    controller.parameters[:] = calibration_of(load_vehicle(VEHICLE))
-    bench = RealtimeBench(network, [controller], addresses_of(network), LoopSettings())
-    station = bench.stations[0]
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        controller_responder(
-            controller, station.restart, station.switch_transmission, Path(folder), lambda message: None
-        ) as responder,
-    ):
-        station.answer(network.bus(DIAGNOSTICS).index, responder)
-        bench.compile()
-        yield bench
-
-
-def run_with_tester(bench: RealtimeBench, tester: Any, seconds: float) -> int:
-    """Run while ``tester`` (hil.peer.Peer, or None) asks the next question as soon as the last is answered; how many were."""
-    answers = 0
-
-    def ask(done: threading.Event) -> None:
-        nonlocal answers
-        while tester and not done.is_set():
-            tester.send(ADDRESSES.request, READ_GEAR)
-            end = time.monotonic() + 0.1
-            while (answer := tester.listen(0.1)) and answer.arbitration_id != ADDRESSES.response and time.monotonic() < end:
-                pass
-            answers += answer is not None
-
-    run = bench.chunks(seconds, 0.1)
-    next(run)
-    with background(ask):
-        for _ in run:
-            pass
-    return answers
-
-
 # --- frames -------------------------------------------------------------------------------------------------------------------
 
 
@@ -273,11 +170,6 @@ def bench_of(network: Any, settings: LoopSettings) -> RealtimeBench:
     bench = RealtimeBench(network, [Node(ECHO, network)], addresses_of(network), settings)
     bench.compile()
     return bench
-
-
-def addresses_of(network: Any) -> list[str]:
-    """Virtual buses that nobody else is on."""
-    return [f"virtual:performance {bus.index}" for bus in network.buses]
 
 
 def deviation_rows(seconds: float) -> list[Row]:

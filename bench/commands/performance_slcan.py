@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.commands.measuring import ROUNDS, background
 from bench.rows import Row, bounded
 from hil.bus import open_bus, parse_bus_address
 from hil.bus_state import BusState
@@ -33,7 +34,6 @@ from hil.virtual_can.can_bus import FRAME_BITS
 BITRATE = 500_000
 FULL_RATE = BITRATE / FRAME_BITS[0][8]  # [1/s] frames of eight bytes that fill the bus
 IDENTIFIER = 0x123
-ROUNDS = 3
 BATCH_PAUSE = 2e-3  # [s]
 TALKING_PAUSE = 10e-3  # [s]
 QUIET = 0.2  # [s] without a frame after which none is to come
@@ -202,19 +202,6 @@ def talking(address: str) -> Iterator[None]:
             yield
     finally:
         peer.close()
-
-
-@contextmanager
-def background(work: Callable[[threading.Event], None]) -> Iterator[None]:
-    """``work`` in a thread, which ends when the event that it is given is set."""
-    done = threading.Event()
-    thread = threading.Thread(target=work, args=(done,), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 def wait_for(condition: Callable[[], bool], begin: float) -> float:

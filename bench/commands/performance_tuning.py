@@ -1,4 +1,7 @@
-"""``e4hil performance --tuning``: how many drives a minute a search makes, on one core, on two, and through Dask."""
+"""``e4hil performance --tuning``: how many drives a minute a search makes, on one core, on two, and through Dask.
+
+And what the controller's loop notices of the tools with which people tune.
+"""
 
 import os
 import socket
@@ -12,6 +15,8 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from bench.commands.performance_beside import xcp_rows
+from bench.commands.performance_page import page_rows
 from bench.rows import Row, bounded
 from bench.tuning.cluster import Cluster
 from bench.tuning.evaluation import LocalCores, Piece
@@ -52,7 +57,12 @@ steering_deg = [0.0, 0.0, 0.0, 60.0, 60.0]
 
 def parts(seconds: float) -> list[Callable[[], list[Row]]]:
     """The parts of the measurement, the longest of which takes about ``seconds``."""
-    return [lambda: drive_rows(seconds), lambda: study_rows(seconds)]
+    return [
+        lambda: drive_rows(seconds),
+        lambda: study_rows(seconds),
+        lambda: xcp_rows(seconds / 2),
+        lambda: page_rows(seconds / 2),
+    ]
 
 
 @contextmanager

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from interpreter import needs_compiler
 from platforms import needs_absolute_sleep
 
 from bench.commands import performance_realtime, performance_slcan
-from bench.commands.performance_realtime import Measured, add_cyclictest, measuring_network, merged, off_grid, wake_up_rows
+from bench.commands.measuring import Measured, merged
+from bench.commands.performance_realtime import add_cyclictest, measuring_network, off_grid, wake_up_rows
 from firmware_model.kernel import new
 from hil.histogram import count_time
 from hil.timing import LoopSettings, LoopStatistics
@@ -96,14 +96,3 @@ def test_an_adapter_that_is_pulled_out_comes_back_and_leaves_nothing_behind() ->
     assert math.isfinite(noticed.value)
     assert math.isfinite(back.value)
     assert (threads.value, descriptors.value) == (0, 0)
-
-
-@needs_compiler
-def test_a_tester_asks_all_the_time_while_the_controllers_wake_ups_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(performance_realtime, "ROUNDS", 1)
-    asked, alone, slips, slips_alone = performance_realtime.tester_rows(0.6)
-    assert asked.value > 0
-    assert alone.value > 0
-    assert slips.value >= 0
-    assert slips_alone.value >= 0
-    assert int(asked.note.split()[0]) > 0  # requests answered a second
