@@ -24,7 +24,8 @@ def uds_client(bus: Any, address: isotp.Address | None = None, **parameters: Any
     notifier = can.Notifier(bus, [], timeout=0.05)
     stack = isotp.NotifierBasedCanStack(bus, notifier, address=address, params={**QUIET, **parameters})
     config = dict(udsoncan.configs.default_client_config)
-    config["request_timeout"] = LISTENED
+    config["use_server_timing"] = False  # the client counts from before its frames have left, on a machine that may be busy
+    config["p2_timeout"] = config["request_timeout"] = LISTENED
     try:
         with udsoncan.client.Client(PythonIsoTpConnection(stack), config=config) as client:
             yield client

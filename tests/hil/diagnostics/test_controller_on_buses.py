@@ -81,7 +81,6 @@ def client(network: Any, vcm: Node, tmp_path: Path, place: Place) -> Any:
             uds_client(bus) as client,
         ):
             client.config["data_identifiers"] = DIDS
-            client.config["use_server_timing"] = False  # the client counts from before its frames have left
             client.config["p2_timeout"] = client.config["request_timeout"] = PATIENCE
             client.config["server_address_format"], client.config["server_memorysize_format"] = 32, 16
             secret = read_secret(tmp_path / SECRET_FILE)
