@@ -3,6 +3,8 @@
 #   make test    environment, install with the test extras, all tests, and the line coverage of the kernels
 # One needs a virtual CAN bus, or Debian's user-mode-linux, busybox-static, iproute2 and can-utils:
 #   make test-vcan  the tests of the buses over SocketCAN
+# One needs a browser, Debian's chromium:
+#   make test-dashboard  the page, as somebody sees it who opens it
 # One takes most of an hour:
 #   make mutation   what the tests of the protecting laws miss (docs/mutation.md); one law: make mutation LAWS=torque_path
 PYTHON ?= python3
@@ -11,7 +13,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help drive test test-vcan bench-tests controller-tests coverage mutation lint constraints clean
+.PHONY: help drive test test-vcan bench-tests controller-tests coverage test-dashboard mutation lint constraints clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -41,7 +43,11 @@ coverage: $(VENV)/installed-test
 test-vcan: $(VENV)/installed-test
 	tests/vcan/run $(BIN)/python -m pytest -q --color=no -p no:cacheprovider -k "socketcan or can_utils or slcand or kernels_own" \
 		tests/hil/test_buses.py tests/hil/test_can_utils.py tests/hil/virtual_can/test_slcand.py \
-		tests/hil/diagnostics/test_responder_on_buses.py
+		tests/hil/diagnostics/test_responder_on_buses.py tests/hil/diagnostics/test_controller_on_buses.py \
+		tests/hil/diagnostics/test_abuse_on_buses.py
+
+test-dashboard: $(VENV)/installed-dashboard-test
+	$(BIN)/python -m pytest -q tests/bench/dashboard
 
 PLAIN_PYTHON_TESTS = tests/firmware_model tests/bench/plant tests/bench/nodes
 

@@ -16,7 +16,7 @@ from bench.plant.ride import sprung_masses
 from bench.vehicles import Vehicle
 from firmware_model.calibration import Axle, Calibration
 from firmware_model.kernel import Record, new
-from firmware_model.kernel.records import locate
+from hil.calibration.changes import changed
 from hil.calibration.files import read_file
 
 AXLE_DEFAULTS = cast(Record, Axle)
@@ -43,7 +43,8 @@ VEHICLE_VALUES = {
 def calibration_of(vehicle: Vehicle) -> Any:
     """The calibration of the controller for ``vehicle``: one-element recarray of firmware_model.calibration.Calibration.
 
-    What the vehicle's data sheet says, and over that the values of its calibration file, if it has one.
+    What the vehicle's data sheet says, and over that the values of its calibration file, if it has one. Raises CalibrationError
+    if these contradict each other.
     """
     calibration = new(Calibration)
     controller, car = calibration[0], vehicle.parameters[0]
@@ -61,9 +62,7 @@ def calibration_of(vehicle: Vehicle) -> Any:
     _put_monitor(controller.torque_monitor, controller, car)
     _put_ride(controller.ride_control, car)
     _put_pack(controller, car.battery)
-    for path, value in vehicle.calibration.items():
-        locate(calibration, path)[...] = value
-    return calibration
+    return changed(calibration, vehicle.calibration, f"calibration of {vehicle.name}")
 
 
 def with_calibration(vehicle: Vehicle, path: Path | None) -> Vehicle:

@@ -1,4 +1,4 @@
-"""The values that move: twenty times a second from the samples of the run to each page, over a websocket of its own.
+"""The values that move: 25 times a second from the samples of the run to each page, over a websocket of its own.
 
 A page says which signals it plots; it is sent those of the last minute at once, then what is new. It answers each message with an
 empty one: a connection whose other end has gone without a word takes messages for a long time yet.
@@ -15,7 +15,7 @@ from bench.dashboard.car_picture import picture
 from bench.dashboard.run import Run
 from bench.dashboard.signals import Signal, values_of
 
-PERIOD = 0.05  # [s]
+PERIOD = 0.04  # [s] from one message to the next; after a late one, no sooner than half of that
 BACKLOG = 6000  # samples that a page is sent when it chooses signals: a minute
 MOST_SIGNALS = 40  # of one page
 
@@ -35,9 +35,12 @@ class Stream:
         await websocket.accept()
         listening = asyncio.create_task(self._listen(websocket))
         try:
+            due = time.monotonic()
             while not listening.done():
                 await websocket.send_text(self.message())
-                await asyncio.sleep(PERIOD)
+                now = time.monotonic()
+                due = max(due + PERIOD, now + PERIOD / 2)
+                await asyncio.sleep(due - now)
         except (WebSocketDisconnect, RuntimeError, OSError):
             pass  # it is gone
         finally:

@@ -87,6 +87,7 @@ class StudyDescription(Strict):
     title: str
     description: str = ""
     vehicle: str = "leaf_twin_motor"
+    untuned: bool = False  # begins with what follows from the vehicle's parameters, without its calibration file
     network: str | None = None
     sampler: Literal["tpe", "cmaes", "nsga2", "random"] = "tpe"
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1

@@ -14,10 +14,9 @@ from typing import Any, Protocol
 from bench.tuning.evaluation import Figures, Piece, Worth, worth
 from bench.tuning.extra import import_extra
 from bench.tuning.journal import FILE, Journal
+from bench.tuning.proposals import distributions_of, proposals_of
 from bench.tuning.study_file import Study
 from hil.errors import UsageError
-
-LEAST_POPULATION = 4  # of which covariance matrix adaptation can learn
 
 Done = Callable[[int], None]
 
@@ -101,7 +100,7 @@ def search(
         known = journal.done()
         if known:
             check_same_drives(study, folder, workers, *known[0])
-        proposals = Proposals(study, distributions)
+        proposals = proposals_of(study, distributions)
         found: list[Found] = []
         while len(found) < wanted:
             asked = proposals.next(min(study.generation, wanted - len(found)))
@@ -145,60 +144,6 @@ def evaluated(study: Study, parameters: Sequence[Mapping[str, float]], workers: 
     pieces = [Piece(tuple(each[name] for name in names), sample) for each in parameters for sample in range(study.samples)]
     figures = workers.figures(pieces, done) if pieces else []
     return [worth(study, figures[k : k + study.samples]) for k in range(0, len(figures), study.samples)]
-
-
-# --- the sampler ------------------------------------------------------------------------------------------------------------
-
-
-def distributions_of(study: Study) -> dict[str, Any]:
-    """The ranges of the parameters as Optuna has them."""
-    distributions = import_extra("optuna").distributions
-    result: dict[str, Any] = {}
-    for parameter in study.parameters:
-        if parameter.whole:
-            bounds = int(parameter.minimum), int(parameter.maximum)
-            result[parameter.name] = distributions.IntDistribution(*bounds, log=parameter.logarithmic)
-        else:
-            result[parameter.name] = distributions.FloatDistribution(
-                parameter.minimum, parameter.maximum, log=parameter.logarithmic
-            )
-    return result
-
-
-def sampler_of(study: Study) -> Any:
-    """The sampler that a study asks for."""
-    samplers = import_extra("optuna").samplers
-    if study.sampler == "cmaes":
-        import_extra("cmaes")
-        return samplers.CmaEsSampler(seed=study.seed, popsize=max(study.generation, LEAST_POPULATION))
-    if study.sampler == "nsga2":
-        return samplers.NSGAIISampler(population_size=study.generation, seed=study.seed)
-    if study.sampler == "random":
-        return samplers.RandomSampler(seed=study.seed)
-    return samplers.TPESampler(seed=study.seed)
-
-
-class Proposals:
-    """What the sampler proposes. It remembers nothing but what it is told, and begins with the vehicle's own calibration."""
-
-    def __init__(self, study: Study, distributions: Mapping[str, Any]) -> None:
-        optuna = import_extra("optuna")
-        self._distributions = dict(distributions)
-        self._study = optuna.create_study(sampler=sampler_of(study), directions=["minimize"] * len(study.objectives))
-        self._study.enqueue_trial(dict(study.defaults))
-        self._asked: list[Any] = []
-
-    def next(self, count: int) -> list[dict[str, float]]:
-        """The parameters of the next ``count`` trials."""
-        self._asked = [self._study.ask(self._distributions) for _ in range(count)]
-        return [dict(trial.params) for trial in self._asked]
-
-    def tell(self, worths: Sequence[Worth]) -> None:
-        """What the trials that were asked for are worth, in their order."""
-        for trial, each in zip(self._asked, worths, strict=True):
-            for number, violation in enumerate(each.violations):
-                trial.set_constraint(str(number), violation)
-            self._study.tell(trial, list(each.objectives))
 
 
 def importances(study: Study, done: Any) -> dict[str, dict[str, float]]:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations_with_replacement, product
 from pathlib import Path
@@ -22,6 +22,7 @@ from hil.calibration.table import FIELDS, RELATED, findings
 from hil.errors import UsageError
 
 FOLDER = Path(__file__).parent / "studies"
+LEAST_POPULATION = 4  # of covariance matrix adaptation
 ONCE = ("duration", "start_speed", "state_of_charge", "temperature", "drive_mode", "e_pedal")  # what is no table in a scenario
 ELEMENT = re.compile(r"^(?P<path>[a-z0-9_.]+?)(?P<place>(\[\d+\])*)$")
 
@@ -158,6 +159,8 @@ def load_study(name_or_path: str) -> Study:
     except ValidationError as error:
         raise UsageError(f"{path}: {toml_files.all_errors(error)}") from error
     vehicle = load_vehicle(told.vehicle)
+    if told.untuned:
+        vehicle = replace(vehicle, calibration={})
     wrong: list[str] = []
     drives = tuple(drive for each in told.drive if (drive := check_drive(each, wrong)))
     parameters = tuple(parameter for each in told.parameter if (parameter := check_parameter(each, wrong)))
@@ -200,6 +203,7 @@ def fingerprint(told: Any, vehicle: Vehicle, drives: tuple[DriveOf, ...]) -> str
     """A hash of what decides the results: a journal goes on only with the study that it was begun with."""
     digest = hashlib.sha256(told.model_dump_json(exclude={"trials", "title", "description"}).encode())
     digest.update(vehicle.parameters.tobytes())
+    digest.update(calibration_of(vehicle).tobytes())
     for drive in drives:
         if drive.scenario is not None:
             told_once = [getattr(drive.scenario, name) for name in ONCE]
@@ -270,8 +274,12 @@ def check_parameter(told: Any, wrong: list[str]) -> Parameter | None:
 
 def check_sampler(told: Any, wrong: list[str]) -> None:
     """What a sampler cannot do."""
-    if told.sampler == "cmaes" and (len(told.objective) > 1 or told.constraint):
-        wrong.append("sampler cmaes: one objective and no constraint was expected; tpe and nsga2 take more")
+    if told.sampler == "cmaes" and len(told.objective) > 1:
+        wrong.append("sampler cmaes: one objective was expected; tpe and nsga2 take more")
+    if told.sampler == "cmaes" and len(told.parameter) < 2:
+        wrong.append("sampler cmaes: two parameters or more were expected, of which it learns how they go together")
+    if told.sampler == "cmaes" and told.generation < LEAST_POPULATION:
+        wrong.append(f"generation: {LEAST_POPULATION} or more were expected of cmaes, which learns from each as a whole")
     if told.sampler == "nsga2" and told.generation < 2:
         wrong.append("generation: 2 or more were expected of nsga2, whose population it is")
 

@@ -2,7 +2,8 @@
 
 A vehicle's tables are the blocks of ``bench.plant.car.Parameters``. In the place of a block may stand the name of a
 component (``motor = "em57_160kw"``, ``cell = "lfp"``: files of the folders ``motors`` and ``cells``). A vehicle or a
-component may name a ``base`` and change only some of its values.
+component may name a ``base`` and change only some of its values. A vehicle may name a ``calibration``, a file of values that
+its controller has instead of those that follow from its parameters.
 """
 
 from collections.abc import Mapping
@@ -52,7 +53,8 @@ def load_vehicle(name_or_path: str | Path) -> Vehicle:
     header, content = reading.read_vehicle(path)
     parameters = reading.PARAMETERS.new()
     reading.fill(parameters, content)
-    return Vehicle(path.stem, header.title, header.description, header.network, parameters)
+    values = reading.read_calibration(header.calibration)
+    return Vehicle(path.stem, header.title, header.description, header.network, parameters, values)
 
 
 def with_pack(

@@ -7,8 +7,9 @@ import numpy as np
 
 from bench.plant import battery, car, motor
 from bench.vehicles.checking import check, check_axle_masses, check_vehicle
-from bench.vehicles.files import COMPONENTS, VEHICLES
+from bench.vehicles.files import CALIBRATIONS, COMPONENTS, VEHICLES
 from firmware_model.kernel import Record
+from hil.calibration.files import read_file
 from hil.errors import UsageError
 from hil.toml_files import find, names, read
 
@@ -25,20 +26,24 @@ class Header(NamedTuple):
     title: str
     description: str
     network: str
+    calibration: Path | None  # the file of the controller's values for this car
 
 
 def read_vehicle(path: Path, above: tuple[Path, ...] = ()) -> tuple[Header, dict[str, Any]]:
     """Header and complete content of a vehicle's file; ``above`` are the files that rest on it. Raises UsageError."""
     own = read(path)
-    network = DEFAULT_NETWORK
+    network, calibration = DEFAULT_NETWORK, None
     below: dict[str, Any] = {}
     base = pop_text(path, own, "base", "")
     if base:
         base_header, below = read_vehicle(find_base(path, base, VEHICLES, "vehicle", above), (*above, path))
-        network = base_header.network
+        network, calibration = base_header.network, base_header.calibration
+    if "calibration" in own:
+        calibration = find_calibration(path, pop_text(path, own, "calibration", ""))
     header = Header(
-        pop_text(path, own, "title", path.stem), pop_text(path, own, "description", ""), pop_text(path, own, "network", network)
-    )
+        title=pop_text(path, own, "title", path.stem), description=pop_text(path, own, "description", ""),
+        network=pop_text(path, own, "network", network), calibration=calibration,
+    )  # fmt: skip
     content = place_centre(path, complete(path, own, below, PARAMETERS))
     check(path, content, PARAMETERS)
     check_vehicle(path, content)
@@ -74,6 +79,16 @@ def find_base(path: Path, base: str, folder: Path, kind: str, above: tuple[Path,
     if found.resolve() in [each.resolve() for each in (*above, path)]:
         raise UsageError(f"{path}: base: expected another {kind}, got {base!r}, which rests on this one")
     return found
+
+
+def find_calibration(path: Path, name: str) -> Path | None:
+    """The calibration file that the vehicle's file ``path`` names; none if it wants none. Raises UsageError."""
+    return find("calibration", name, CALIBRATIONS, beside=path.parent, also=(".cdfx",)) if name else None
+
+
+def read_calibration(path: Path | None) -> dict[str, Any]:
+    """The values of a calibration file by their paths; none if there is none. Raises CalibrationError."""
+    return read_file(path).checked() if path else {}
 
 
 def pop_text(path: Path, content: dict[str, Any], key: str, default: str) -> str:

@@ -26,12 +26,16 @@ class FileValues:
         Raises CalibrationError with all that is wrong: unknown, missing, out of range, contradictory; and of a file of another
         version of the table value by value what is new, gone or out of range.
         """
+        return changed(base, self.checked(), self.source)
+
+    def checked(self) -> dict[str, Any]:
+        """The values, each of which fits the table, looked at alone. Raises CalibrationError as ``on``."""
         if self.version not in (None, VERSION):
             raise CalibrationError(self.source, [self._version_line(), *self.misfits().values(), REMEDY])
         wrong = self.misfits()
         if wrong:
             raise CalibrationError(self.source, list(wrong.values()))
-        return changed(base, self.values, self.source)
+        return self.values
 
     def adapted_to(self, base: Any) -> tuple[Any, list[str]]:
         """``base`` with those of these values that fit, and one line about each that does not.

@@ -347,3 +347,29 @@ def test_another_motor_changes_nothing_but_the_motor():
     assert twin.parameters.rear.motor.envelope_torque.max() == 340.0
     with pytest.raises(UsageError, match="unknown motor"):
         with_motor(twin, "rear", "warp")
+
+
+def test_a_controllers_calibration_file_comes_with_its_vehicle_and_with_those_that_rest_on_it(write):
+    write("torque_path.rise_rate = 1234.0\n", "quick.toml")
+    write('base = "leaf_plus"\ncalibration = "quick.toml"\n')
+    car = load_vehicle(write('base = "mine.toml"\nbody.mass = 1700.0\n', "heavy.toml"))
+    assert calibration_of(car).torque_path.rise_rate[0] == 1234.0
+    assert calibration_of(car).vehicle.mass[0] == 1700.0
+    untuned = load_vehicle(write('base = "mine.toml"\ncalibration = ""\n', "untuned.toml"))
+    assert calibration_of(untuned).torque_path.rise_rate[0] != 1234.0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("torque_path.rise_rat = 1.0\n", "torque_path.rise_rat: no such value"),
+        ('version = "another"\ntorque_path.rise_rate = 1234.0\n', 'version = "another"'),
+    ],
+)
+def test_a_calibration_file_with_mistakes_is_refused_with_its_vehicle(write, text, message):
+    write(text, "wrong.toml")
+    path = write('base = "leaf_plus"\ncalibration = "wrong.toml"\n')
+    with pytest.raises(UsageError) as caught:
+        load_vehicle(path)
+    assert message in str(caught.value)
+    assert 'unknown calibration "wrong"' in message_of(write('base = "leaf_plus"\ncalibration = "wrong"\n'))

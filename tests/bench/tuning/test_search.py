@@ -12,7 +12,8 @@ import pytest
 
 from bench.tuning.evaluation import LocalCores
 from bench.tuning.journal import FILE, Journal
-from bench.tuning.search import distributions_of, search
+from bench.tuning.proposals import distributions_of
+from bench.tuning.search import search
 from bench.tuning.study_file import load_study
 from hil.errors import UsageError
 
@@ -141,13 +142,11 @@ def test_many_objectives_end_in_a_front_that_nothing_surpasses(many_objectives, 
 
 def test_covariance_matrix_adaptation_searches_and_goes_on(study_file, tmp_path):
     path = study_file.with_name("cmaes.toml")
-    text = study_file.read_text()
-    begin = text.index("[[constraint]]")
-    path.write_text('sampler = "cmaes"\n' + text[:begin] + text[text.index("[spread.mass]") :])
+    path.write_text('sampler = "cmaes"\n' + study_file.read_text())
     study = load_study(str(path))
     cores = LocalCores(study, 1)
     whole = results(search(study, tmp_path / "a", cores, trials=16))
     search(study, tmp_path / "b", cores, trials=9)
     assert results(search(study, tmp_path / "b", cores, trials=16)) == whole
     cores.close()
-    assert min(objectives for _, objectives, _ in whole) < whole[0][1]
+    assert min(objectives for _, objectives, violations in whole if max(violations) <= 0.0) < whole[0][1]

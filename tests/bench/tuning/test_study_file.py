@@ -57,7 +57,6 @@ def test_a_study_holds_the_vehicles_own_values(study):
         ("maximum = 1.2", "maximum = 9.0", "spread.mass: a range inside 0.5 to 2 1 was expected"),
         ("seed = 5", "seed = -5", "seed: Input should be greater than or equal to 0"),
         ("seed = 5", "sede = 5", "sede: Extra inputs are not permitted"),
-        ("seed = 5", 'sampler = "cmaes"', "sampler cmaes: one objective and no constraint was expected"),
         ("maximum = 60.0", "maximum = 60.0\nminimum = 3.0", "either minimum or maximum was expected"),
         ("minimum = 500.0", "minimum = nan", "Input should be a finite number"),
         ("scale = 0.1", "scale = 0.0", "Input should be greater than 0"),
@@ -87,6 +86,27 @@ def test_ranges_in_which_values_may_contradict_each_other_are_refused(study_file
             continue
         with pytest.raises(UsageError, match=r"yaw_control.fade_in_start = .*: must be below yaw_control.fade_in_end"):
             load_study(str(wrong))
+
+
+def test_covariance_matrix_adaptation_takes_one_objective(study_file, many_objectives):
+    wrong = study_file.with_name("wrong.toml")
+    wrong.write_text('sampler = "cmaes"\n' + many_objectives)
+    with pytest.raises(UsageError, match="sampler cmaes: one objective was expected"):
+        load_study(str(wrong))
+
+
+def test_an_untuned_study_begins_without_the_vehicles_calibration_file(study_file):
+    study_file.with_name("rates.toml").write_text("torque_path.rise_rate = 1234.0\n")
+    car = study_file.with_name("car.toml")
+    car.write_text('base = "leaf_plus"\ncalibration = "rates.toml"\n')
+    text = f'vehicle = "{car}"\n' + study_file.read_text()
+    studies = []
+    for line in ("", "untuned = true\n"):
+        study_file.with_name("other.toml").write_text(line + text)
+        studies.append(load_study(str(study_file.with_name("other.toml"))))
+    tuned, untuned = studies
+    assert tuned.defaults["torque_path.rise_rate"] == 1234.0 != untuned.defaults["torque_path.rise_rate"]
+    assert tuned.fingerprint != untuned.fingerprint
 
 
 def test_what_a_scenario_begins_with_is_in_the_fingerprint(study_file):
