@@ -115,7 +115,7 @@ def _more(outcome: Outcome, folder: Path) -> dict[str, Any]:
 
 
 def _print_parameters(outcome: Outcome) -> None:
-    """The values that were found, beside the vehicle's own."""
+    """The values that were found, beside the default ones."""
     from rich.box import SIMPLE_HEAD
     from rich.markup import escape
     from rich.table import Table

@@ -1,6 +1,6 @@
 """The report of a search: how it went, what it found, what decides, and every drive before and after.
 
-Grey is the vehicle's own calibration, blue the one that was found; the shades hold the cars of the spread.
+Grey is the default calibration, blue the one that was found; the shades hold the cars of the spread.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ BAR_HEIGHT = 26  # [px]
 MARGIN = {"l": 64, "r": 24, "t": 40, "b": 52}  # [px]
 LEGEND = {"orientation": "h", "x": 0.0, "y": 1.0, "yanchor": "bottom"}
 OWN_SHADE, FOUND_SHADE = "rgba(138, 147, 163, 0.25)", "rgba(59, 130, 214, 0.22)"
-COLOURS_IN_WORDS = "Grey: the vehicle's own calibration; blue: the one that was found; shades: between the cars of the spread."
+COLOURS_IN_WORDS = "Grey: the default calibration; blue: the one that was found; shades: between the cars of the spread."
 STEERED = 0.05  # [rad] of the steering wheel from which a drive is one of cornering
 
 Signal = tuple[str, Callable[[Trace], Any]]
@@ -95,7 +95,7 @@ def search_section(outcome: Outcome) -> Section:
         figure.update_yaxes(range=shown_range(np.append(values, values[0]), 0.5), row=row + 1, col=1)
     figure.update_xaxes(title_text="trial", row=len(objectives), col=1)
     figure.update_layout(height=HEIGHT * len(objectives), margin=MARGIN, legend=LEGEND)
-    text = "One point a calibration. The dashed line is the vehicle's own; what is far above the better half is left out."
+    text = "One point a calibration. The dashed line is the default; what is far above the better half is left out."
     return Section("The search", text, figure)
 
 
@@ -116,7 +116,7 @@ def front_section(outcome: Outcome) -> Section:
             ("trial", outcome.trials, {"color": DRIVER, "size": 4, "opacity": 0.4}),
             ("Pareto front", front, {"color": FRONT, "size": 8}),
             ("chosen", [outcome.best], {"color": REAR, "size": 14, "symbol": "star"}),
-            ("the vehicle's own", [outcome.default], {"color": LIMIT, "size": 11, "symbol": "diamond"}),
+            ("default", [outcome.default], {"color": LIMIT, "size": 11, "symbol": "diamond"}),
         ):
             figure.add_scatter(
                 x=[trial.worth.objectives[0] for trial in trials], y=[trial.worth.objectives[column] for trial in trials],
@@ -177,7 +177,7 @@ def spread_section(outcome: Outcome) -> Section:
 
 
 def drive_sections(outcome: Outcome) -> list[Section]:
-    """Every drive with the vehicle's own calibration and with the one that was found."""
+    """Every drive with the default calibration and with the one that was found."""
     evaluation = Evaluation(outcome.study)
     sections = []
     for name, manoeuvre in outcome.study.manoeuvres.items():
@@ -203,7 +203,7 @@ def lines_of(before: list[Trace], after: list[Trace], signal: Signal) -> tuple[L
     """Both calibrations in the car of the data sheet."""
     _, value = signal
     return (
-        Line("own", before[0]["time"], value(before[0]), DRIVER, "dash", 2.0),
+        Line("default", before[0]["time"], value(before[0]), DRIVER, "dash", 2.0),
         Line("found", after[0]["time"], value(after[0]), FRONT, "solid", 2.2),
     )
 

@@ -1,4 +1,4 @@
-"""What a study's sampler proposes: first the vehicle's own calibration, then what follows from what it was told."""
+"""What a study's sampler proposes: first the default, then what follows from what it was told."""
 
 import math
 from collections.abc import Mapping, Sequence

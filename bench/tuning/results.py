@@ -14,7 +14,7 @@ def written_name(trial: Found) -> str:
 
 
 def result_rows(outcome: Outcome) -> list[Row]:
-    """The objectives beside those of the vehicle's own calibration, the constraints, and every figure that was asked for."""
+    """The objectives beside those of the default calibration, the constraints, and every figure that was asked for."""
     best, default = outcome.best, outcome.default
     rows = [
         bounded("trials", len(outcome.trials), "1", note=f"each in {outcome.study.samples} cars"),
@@ -38,7 +38,7 @@ def chosen_because(outcome: Outcome) -> str:
         return "no trial keeps all constraints; this one breaks them least"
     if len(outcome.study.objectives) == 1:
         if outcome.best is outcome.default:
-            return "the vehicle's own calibration: no other that keeps all constraints is better"
+            return "the default: no other that keeps all constraints is better"
         return "the lowest objective of those that keep all constraints"
     return f"of {len(outcome.front)} on the Pareto front, the nearest to the best in each objective"
 

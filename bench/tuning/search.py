@@ -39,7 +39,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a search came to. The first trial is the vehicle's own calibration."""
+    """What a search came to. The first trial is the default: the vehicle's own calibration, or the untuned one."""
 
     study: Study
     trials: tuple[Found, ...]
@@ -47,7 +47,7 @@ class Outcome:
 
     @property
     def default(self) -> Found:
-        """The vehicle's own calibration."""
+        """What the search began with."""
         return self.trials[0]
 
     @property
