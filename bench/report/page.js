@@ -204,7 +204,7 @@ function fitTracks({ canvas }, change = {}) {
   const [begin, end] = change["xaxis.range"] ?? layout.xaxis.range;
   const extents = new Map();
   for (const trace of canvas._fullData) {
-    if (trace.meta?.band || trace.visible !== true) continue;
+    if (trace.meta?.band || trace.meta?.ground || trace.visible !== true) continue;
     const name = "yaxis" + trace.yaxis.slice(1);
     if (!extents.has(name)) extents.set(name, [...(canvas.layout[name].autorangeoptions?.include ?? [])]);
     extents.get(name).push(...extent(trace, begin, end));

@@ -178,7 +178,7 @@ def _add_bands(figure: Any, bands: Sequence[Band], number: int, domain: tuple[fl
         ground = {
             "mode": "lines",
             "line": {"color": "rgba(128, 128, 128, 0.15)", "width": width},
-            "meta": {"silent": True, "band": band.name},
+            "meta": {"silent": True, "ground": True},
         }
         figure.add_scatter(x=[band.times[0], band.times[-1]], y=[row, row], yaxis=f"y{number}", **ground)
         stretches = _stretches(np.asarray(band.times), np.asarray(band.codes))

@@ -57,6 +57,7 @@ def test_a_study_holds_the_vehicles_own_values(study):
         ("maximum = 1.2", "maximum = 9.0", "spread.mass: a range inside 0.5 to 2 1 was expected"),
         ("seed = 5", "seed = -5", "seed: Input should be greater than or equal to 0"),
         ("seed = 5", "sede = 5", "sede: Extra inputs are not permitted"),
+        ("generation = 4", 'generation = 3\nsampler = "cmaes"', "generation: 4 or more were expected of cmaes"),
         ("maximum = 60.0", "maximum = 60.0\nminimum = 3.0", "either minimum or maximum was expected"),
         ("minimum = 500.0", "minimum = nan", "Input should be a finite number"),
         ("scale = 0.1", "scale = 0.0", "Input should be greater than 0"),
