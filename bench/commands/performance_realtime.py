@@ -54,7 +54,7 @@ def parts(seconds: float) -> list[Callable[[], list[Row]]]:
         lambda: wake_up_rows(1000, seconds / 4),
         lambda: wake_up_rows(10_000, seconds / 4),
         lambda: missed_period_rows(seconds),
-        lambda: tester_rows(seconds / 2),
+        lambda: tester_rows(seconds),
         lambda: deviation_rows(seconds / 3),
         lambda: reaction_rows(seconds / 6),
         lambda: throughput_rows(seconds / 6),

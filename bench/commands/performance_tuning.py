@@ -60,8 +60,8 @@ def parts(seconds: float) -> list[Callable[[], list[Row]]]:
     return [
         lambda: drive_rows(seconds),
         lambda: study_rows(seconds),
-        lambda: xcp_rows(seconds / 2),
-        lambda: page_rows(seconds / 2),
+        lambda: xcp_rows(seconds),
+        lambda: page_rows(seconds),
     ]
 
 
