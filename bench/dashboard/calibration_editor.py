@@ -150,7 +150,7 @@ class CalibrationEditor:
                     entry.switch.on_value_change(lambda event: self._change(path, int(event.value)))
                 else:
                     entry.number = (
-                        ui.number(step=_step(row)).props("dense outlined debounce=600 hide-bottom-space").style("width: 92px")
+                        ui.number(step=_step(row)).props("dense outlined debounce=600 hide-bottom-space").style("width: 100px")
                     )
                     entry.number.on_value_change(lambda event: self._change(path, event.value))
                     ui.label(_unit(row)).classes("small dim").style("width: 64px; line-height: 1.1")

@@ -13,6 +13,7 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).resolve().parents[3]
 IMAGES = ROOT / "docs" / "images"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+MARGIN = 16  # [px]
 # picture -> the command whose report it is of, and the heading of the section
 PICTURES = {
     "report": ("drive double_lane_change", "Handling"),
@@ -41,7 +42,11 @@ def take(page: Page, report: Path, heading: str, target: Path) -> None:
     section.scroll_into_view_if_needed()
     section.locator("canvas, svg").first.wait_for()
     page.wait_for_timeout(1000)
-    section.screenshot(path=target)
+    box = section.bounding_box()
+    assert box
+    top = page.evaluate("window.scrollY") + box["y"]
+    clip = {"x": 0, "y": top - MARGIN, "width": page.viewport_size["width"], "height": box["height"] + 2 * MARGIN}
+    page.screenshot(path=target, full_page=True, clip=clip)
 
 
 if __name__ == "__main__":
