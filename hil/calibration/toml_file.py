@@ -15,6 +15,8 @@ from hil.errors import UsageError
 from hil.files import write_text
 from hil.toml_files import read
 
+END = "is_whole"  # the last line of a file that was written here
+
 
 def write_calibration(path: Path, calibration: Any, *, base: Any = None, comments: tuple[str, ...] = ()) -> None:
     """Write a calibration (recarray (1,)) to ``path``: all of it, or what differs from ``base``. Raises UsageError.
@@ -29,6 +31,8 @@ def write_calibration(path: Path, calibration: Any, *, base: Any = None, comment
         f'contents = "{ALL if base is None else CHANGES}"',
         "",
         *(_line(calibration, name) for name in paths),
+        "",
+        f"{END} = true  # a file without this line was cut off",
     ]
     write_text(path, "\n".join(lines) + "\n")
 
@@ -42,9 +46,12 @@ def _line(calibration: Any, path: str) -> str:
 def read_values(path: Path) -> FileValues:
     """What the file holds, not checked yet. Raises UsageError if it is no calibration at all."""
     values = dict(_flat(read(path)))
+    is_whole = values.pop(END, "contents" not in values)  # what people write by hand says neither
     contents = values.pop("contents", CHANGES)
     if contents not in (ALL, CHANGES):
         raise UsageError(f'{path}: contents = {contents!r}: expected "{ALL}" or "{CHANGES}"')
+    if is_whole is not True:
+        raise UsageError(f"{path}: was cut off: its last line, {END} = true, is not there; copy or export it again")
     return FileValues(str(path), values, values.pop("version", None), contents == ALL)
 
 

@@ -92,7 +92,8 @@ def test_the_a2l_is_exported_and_holds_no_values(tmp_path, tuned):
 
 
 def test_import_takes_over_what_fits_and_tells_the_rest(tmp_path):
-    (tmp_path / "old.toml").write_text('version = "01234567"\ncontents = "all"\nvehicle.mass = 2000\nvehicle.length = 4.5\n')
+    text = 'version = "01234567"\ncontents = "all"\nvehicle.mass = 2000\nvehicle.length = 4.5\nis_whole = true\n'
+    (tmp_path / "old.toml").write_text(text)
     with pytest.raises(UsageError, match=r"vehicle\.length: gone.*vehicle\.wheelbase: new.*import takes over what fits"):
         e4hil("calibration", "show", "--calibration", str(tmp_path / "old.toml"))
     done = e4hil("calibration", "import", str(tmp_path / "old.toml"), "--out", str(tmp_path / "new.toml"))

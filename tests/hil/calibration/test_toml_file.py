@@ -119,6 +119,19 @@ def test_what_fits_of_another_version_is_taken_over_on_demand(tmp_path):
     assert [line.split(" ")[0] for line in told] == ["version", "vehicle.hight:", "front.gear_ratio"]
 
 
+def test_a_file_that_was_cut_off_anywhere_is_refused(tmp_path):
+    path, cut = tmp_path / "c.toml", tmp_path / "cut.toml"
+    write_calibration(path, other_calibration(), base=new(Calibration))
+    text = path.read_text()
+    begin, end = text.index("contents"), text.index("is_whole = true")
+    for length in range(begin + len('contents = "changes"'), end + len("is_whole = true")):
+        cut.write_text(text[:length])
+        with pytest.raises(UsageError):
+            read_values(cut).on(new(Calibration))
+    cut.write_text(text[: end + len("is_whole = true")])
+    assert read_values(cut).values == read_values(path).values
+
+
 @pytest.mark.parametrize("text", ["", "= nonsense", 'contents = "half"\n', "contents = [1]\n", "version = 3\n"])
 def test_what_is_no_calibration_is_told_in_one_line(tmp_path, text):
     (tmp_path / "c.toml").write_text(text)
