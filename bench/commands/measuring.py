@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from firmware_model.kernel import new
-from hil.timing import LoopStatistics
 from hil.wake_ups import steal_time
 
 ROUNDS = 3  # in which two that are compared take turns
@@ -32,16 +30,6 @@ class Measured:
 
     def __str__(self) -> str:
         return f"{self.stolen * 1e3:.0f} ms steal in {self.seconds:.0f} s"
-
-
-def merged(histograms: list[Any]) -> Any:
-    """One histogram of several."""
-    total = new(LoopStatistics)[0].latency
-    for histogram in histograms:
-        total.counts += histogram.counts
-        total.total += histogram.total
-        total.worst = max(total.worst, histogram.worst)
-    return total
 
 
 @contextmanager

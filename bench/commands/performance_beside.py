@@ -35,7 +35,7 @@ from hil.xcp.identity import MASTER_IDENTIFIER, SLAVE_IDENTIFIER
 from hil.xcp.memory import address
 
 VEHICLE = "leaf_twin_motor"
-ROUNDS = 9
+ROUNDS = 9  # of two stretches: enough that bursts of the host are outvoted
 SHARE = 1.1  # of the wake-ups of the loop on its own
 CONFIDENT = 1.64  # standard deviations, within which 95 % of differences by chance are
 READ_GEAR = b"\x03\x22\x11\x56"

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.commands.measuring import ROUNDS, Measured, background, merged
+from bench.commands.measuring import ROUNDS, Measured, background
 from bench.commands.performance_beside import addresses_of, tester_rows
 from bench.commands.performance_slcan import full_bus_rows, unplugging_rows
 from bench.rows import Row, bounded
-from firmware_model.kernel import kernel
+from firmware_model.kernel import kernel, new
 from hil.frames import new_frames
 from hil.histogram import percentile
 from hil.network.database import load_network
@@ -30,7 +30,7 @@ from hil.peer import peers, wall_clock_lead
 from hil.realtime import RealtimeBench
 from hil.ring import drain, new_rings, push, push_values
 from hil.scheduling import Scheduling
-from hil.timing import LoopSettings
+from hil.timing import LoopSettings, LoopStatistics
 from hil.wake_ups import measure_wake_ups
 
 MS = 1_000_000  # [ns]
@@ -86,6 +86,16 @@ def wake_up_rows(rate: int, seconds: float) -> list[Row]:
         bounded(name, p99, "µs", maximum=1.5 * max(reference, 1.0), note=note),
         Row("  cyclictest", reference, "µs", note=str(theirs)),
     ]
+
+
+def merged(histograms: list[Any]) -> Any:
+    """One histogram of several."""
+    total = new(LoopStatistics)[0].latency
+    for histogram in histograms:
+        total.counts += histogram.counts
+        total.total += histogram.total
+        total.worst = max(total.worst, histogram.worst)
+    return total
 
 
 def add_cyclictest(measured: Measured, settings: LoopSettings, seconds: float) -> str:

@@ -9,8 +9,8 @@ import pytest
 from platforms import needs_absolute_sleep
 
 from bench.commands import performance_realtime, performance_slcan
-from bench.commands.measuring import Measured, merged
-from bench.commands.performance_realtime import add_cyclictest, measuring_network, off_grid, wake_up_rows
+from bench.commands.measuring import Measured
+from bench.commands.performance_realtime import add_cyclictest, measuring_network, merged, off_grid, wake_up_rows
 from firmware_model.kernel import new
 from hil.histogram import count_time
 from hil.timing import LoopSettings, LoopStatistics
